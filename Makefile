@@ -1,0 +1,89 @@
+# What a person types here. `make` alone prints the list.
+
+GO       ?= go
+SHELL    := /bin/bash
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+# Tools are built once into a folder beside Go's own cache, not into the repository.
+TOOLS    := $(dir $(shell $(GO) env GOCACHE))hostfold-tools
+LINT     := $(TOOLS)/golangci-lint-$(shell sed -n 's|.*golangci/golangci-lint/v2 \(v[0-9.]*\).*|\1|p' tools/go.mod)
+# Runs a command beside a private test Postgres and leaves nothing behind.
+BESIDE   := $(GO) run ./projections/postgres/testenv
+# Where tools/setup puts playwright-core and the event store's clients, and Node
+# where the system's is too old.
+CACHE    := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hostfold
+NODE     := PATH="$(CACHE)/node/bin:$$PATH" NODE_PATH=$(CACHE)/browser/node_modules:$(CACHE)/clients/node_modules \
+	HOSTFOLD_BROWSER_TESTS=1 HOSTFOLD_NODE_CLIENTS_TESTS=1
+# How long make soak lets each fuzzer look.
+FUZZTIME ?= 2m
+
+export GOFLAGS ?= -buildvcs=false
+
+.DEFAULT_GOAL := help
+.PHONY: help build run test check lint fmt golden bench soak node vuln setup-run setup-test format-check race tidy-check catalogue
+
+help: ## print this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+build: ## build bin/hostfold
+	$(GO) build -ldflags '-X main.version=$(VERSION)' -o bin/hostfold ./cmd/hostfold
+
+run: setup-run build ## set up, build, and run the portal with the demo
+	bin/hostfold serve --demo
+
+test: setup-test ## set up and run every test, those with a browser and with Node included
+	$(NODE) $(BESIDE) $(GO) test ./...
+
+check: format-check lint race tidy-check catalogue ## format, lint, race tests, tidy and catalogue checks
+
+lint: $(LINT) ## run the linters
+	$(LINT) run ./...
+
+fmt: $(LINT) ## format the code
+	$(LINT) fmt ./...
+
+golden: ## write the golden JSON of new events, and new commands' names (old ones are never edited)
+	$(GO) test ./domain/catalog -update
+	$(GO) test ./commands -run TestCommandsKeepTheirNames -update
+
+bench: setup-run ## measure beside the limits and print the table
+	$(GO) run ./cmd/hostfold bench
+
+soak: setup-test ## the long proofs: crashes, kills, fuzzing (about an hour)
+	$(NODE) HOSTFOLD_SOAK=1 HOSTFOLD_TEST_KILLS=50 $(BESIDE) $(GO) test -timeout 2h -count=1 ./...
+	@grep -rl --include=*_test.go '^func Fuzz' . | while read -r file; do \
+		sed -n 's/^func \(Fuzz[A-Za-z0-9]*\).*/\1/p' "$$file" | while read -r fuzz; do \
+			echo "$$fuzz in $$(dirname "$$file")"; \
+			$(BESIDE) $(GO) test -run '^$$' -fuzz "^$$fuzz\$$" -fuzztime "$(FUZZTIME)" "$$(dirname "$$file")" </dev/null || exit 1; \
+		done || exit 1; \
+	done
+
+node: build ## run the embedded event store alone
+	bin/hostfold node
+
+vuln: ## look for known vulnerabilities (needs the Go vulnerability database)
+	cd tools && $(GO) run golang.org/x/vuln/cmd/govulncheck -C .. ./...
+
+setup-run:
+	@tools/setup run
+
+setup-test:
+	@tools/setup test
+
+format-check: $(LINT)
+	@out="$$($(LINT) fmt --diff ./... 2>&1)" || { echo "$$out"; echo "run make fmt"; exit 1; }
+
+# Everything but the tests with Node, which drive the same code from outside, and
+# those of quantities, which -short leaves out: both ran in `make test`. The binary
+# that the whole-system tests start is raced too, and killed less often than there.
+race: setup-test
+	HOSTFOLD_TEST_KILLS=4 $(BESIDE) $(GO) test -race -short ./...
+
+tidy-check:
+	$(GO) mod tidy -diff
+
+catalogue:
+	$(GO) test ./domain/catalog
+
+$(LINT): | tools/go.mod
+	@mkdir -p $(TOOLS)
+	cd tools && $(GO) build -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint

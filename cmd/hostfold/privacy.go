@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hostfold/hostfold/commands"
+	"github.com/hostfold/hostfold/domain/privacy"
+	"github.com/hostfold/hostfold/domain/reservation"
+	"github.com/hostfold/hostfold/domain/user"
+)
+
+// privacyCmd is for those who answer for people's data.
+type privacyCmd struct {
+	Erase privacyEraseCmd `cmd:"" help:"Erase all that is held about a user and the accounts that it owns, but for what the law wants kept. You have made sure that the person asks."`
+	Hold  privacyHoldCmd  `cmd:"" help:"Set a legal hold: nothing of the user is destroyed until it is lifted."`
+	Lift  privacyLiftCmd  `cmd:"" help:"Lift the legal hold."`
+}
+
+// Person names a user.
+type Person struct {
+	User string `arg:"" help:"The user: its id (usr_…) or its e-mail address."`
+}
+
+// id is the user's id.
+func (n Person) id(ctx context.Context, p *parts) (string, error) {
+	if !strings.Contains(n.User, "@") {
+		return n.User, nil
+	}
+	held, err := commands.Load(ctx, p.dispatcher.Streams(), p.dispatcher.Reserved(reservation.Email, user.NormalEmail(n.User)))
+	if err == nil && held.By == "" {
+		err = errors.New("no user has this e-mail address")
+	}
+	return held.By, err
+}
+
+// privacyEraseCmd erases a user.
+type privacyEraseCmd struct {
+	Backends `json:"-"`
+	Person
+}
+
+// Run erases in the running server, or asks it to.
+func (e *privacyEraseCmd) Run(ctx context.Context, g *Globals, c *console) error {
+	return runTool(ctx, g, e.Backends, c, "privacy-erase", e)
+}
+
+// erasePatience is how long the command line waits for the answer.
+const erasePatience = 10 * time.Minute
+
+func (e *privacyEraseCmd) work(ctx context.Context, p *parts, t terms) error {
+	id, err := e.id(ctx, p)
+	if err != nil {
+		return err
+	}
+	if _, err := p.dispatcher.RequestErasureFor(ctx, commandLine(), commands.RequestErasureFor{UserID: id}); err != nil {
+		return refusal(err)
+	}
+	if !p.serving {
+		_, err := fmt.Fprintf(t, "the erasure of %s is asked for; it is answered and carried out when the server runs\n", id)
+		return err
+	}
+	t.Say("Reading what is held.")
+	ctx, cancel := context.WithTimeout(ctx, erasePatience)
+	defer cancel()
+	s, err := p.answered(ctx, id)
+	if err != nil {
+		return err
+	}
+	if s.Status == privacy.StatusRefused {
+		row, err := p.reader.StaffErasure(ctx, commandLine().Grants, id)
+		if err != nil {
+			return err
+		}
+		return fmt.Errorf("nothing is erased: %v", row.Reasons)
+	}
+	for _, k := range s.Keys {
+		if k.After != "" {
+			if _, err := fmt.Fprintf(t, "%s data of %s are kept until %s\n", k.Purpose, k.Subject, k.After); err != nil {
+				return err
+			}
+		}
+	}
+	_, err = fmt.Fprintf(t, "erased %s and %d accounts; copies in other processes are gone within a minute\n", id, len(s.Accounts))
+	return err
+}
+
+// answered waits until a request is refused, or its keys are destroyed.
+func (p *parts) answered(ctx context.Context, id string) (privacy.Subject, error) {
+	for {
+		s, err := commands.Load(ctx, p.dispatcher.Streams(), privacy.Decider.At(id))
+		if err != nil {
+			return s, err
+		}
+		left := s.Status == privacy.StatusSubmitted
+		for _, k := range s.Keys {
+			left = left || k.After == "" && s.Awaits(k)
+		}
+		if !left {
+			head, err := p.store.Head(ctx)
+			if err == nil {
+				err = p.runner.Wait(ctx, "erasures", head)
+			}
+			return s, err
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+			return s, fmt.Errorf("the request is not answered yet; it goes on in the server: %w", ctx.Err())
+		}
+	}
+}
+
+// privacyHoldCmd sets a hold.
+type privacyHoldCmd struct {
+	Backends `json:"-"`
+	Person
+	Reference string `help:"Number of the case, never a name." required:"" placeholder:"CASE"`
+}
+
+// Run sets the hold here or in the running server.
+func (h *privacyHoldCmd) Run(ctx context.Context, g *Globals, c *console) error {
+	return runTool(ctx, g, h.Backends, c, "privacy-hold", h)
+}
+
+func (h *privacyHoldCmd) work(ctx context.Context, p *parts, t terms) error {
+	id, err := h.id(ctx, p)
+	if err != nil {
+		return err
+	}
+	if _, err := commands.Execute(ctx, p.dispatcher, commandLine(), commands.SetLegalHold{UserID: id, Reference: h.Reference}); err != nil {
+		return refusal(err)
+	}
+	_, err = fmt.Fprintf(t, "nothing of %s is destroyed until the hold %s is lifted\n", id, h.Reference)
+	return err
+}
+
+// privacyLiftCmd lifts a hold.
+type privacyLiftCmd struct {
+	Backends `json:"-"`
+	Person
+}
+
+// Run lifts the hold here or in the running server.
+func (l *privacyLiftCmd) Run(ctx context.Context, g *Globals, c *console) error {
+	return runTool(ctx, g, l.Backends, c, "privacy-lift", l)
+}
+
+func (l *privacyLiftCmd) work(ctx context.Context, p *parts, t terms) error {
+	id, err := l.id(ctx, p)
+	if err != nil {
+		return err
+	}
+	if _, err := commands.Execute(ctx, p.dispatcher, commandLine(), commands.LiftLegalHold{UserID: id}); err != nil {
+		return refusal(err)
+	}
+	_, err = fmt.Fprintf(t, "the hold on %s is lifted\n", id)
+	return err
+}

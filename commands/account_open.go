@@ -1,0 +1,47 @@
+package commands
+
+import (
+	"cmp"
+
+	"github.com/hostfold/hostfold/domain"
+	"github.com/hostfold/hostfold/domain/account"
+	"github.com/hostfold/hostfold/domain/delegation"
+)
+
+// OpenAccount opens an account; the caller becomes its owner.
+type OpenAccount struct {
+	AccountID string          `json:"-"`
+	Name      string          `json:"name"`
+	Kind      account.Kind    `json:"kind"`
+	Country   string          `json:"country"`
+	Currency  string          `json:"currency"`
+	VATNumber string          `json:"vat_number,omitempty"`
+	Address   account.Address `json:"address,omitzero"`
+	// Owner is given by the demo, imports and the command line, who open
+	// accounts for others.
+	Owner string `json:"-"`
+}
+
+// Identify gives the account its id.
+func (c OpenAccount) Identify(newID func(kind string) string) OpenAccount {
+	c.AccountID = cmp.Or(c.AccountID, newID("acc"))
+	return c
+}
+
+// Target is the new account.
+func (c OpenAccount) Target() account.Target { return account.Decider.At(c.AccountID) }
+
+// Permission is being logged in.
+func (OpenAccount) Permission() domain.Permission { return delegation.SignedIn }
+
+// Decide opens the account.
+func (c OpenAccount) Decide(a account.Account, env Env) ([]account.Event, error) {
+	owner := env.Actor.ID
+	if env.Actor.Kind != domain.ActorUser && env.Actor.Kind != domain.ActorStaff {
+		owner = cmp.Or(c.Owner, owner)
+	}
+	return a.Open(account.Opened{
+		Owner: owner, Name: c.Name, Kind: c.Kind, Country: c.Country, Currency: c.Currency,
+		VATNumber: c.VATNumber, Address: c.Address,
+	})
+}

@@ -1,0 +1,161 @@
+package commands
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"github.com/hostfold/hostfold/commands/vault"
+	"github.com/hostfold/hostfold/domain"
+	"github.com/hostfold/hostfold/domain/account"
+	"github.com/hostfold/hostfold/domain/delegation"
+	"github.com/hostfold/hostfold/domain/user"
+	"github.com/hostfold/hostfold/eventstore"
+)
+
+// MailInvitation mails the link of an invitation, because of an event. An
+// invitation that is over by now, or was sent again, gets no mail.
+func (d *Dispatcher) MailInvitation(ctx context.Context, call Call, cause uuid.UUID, id, invitation, inviter string) error {
+	at, err := Load(ctx, d.Streams(), delegation.Decider.At(id))
+	open := at.Status == delegation.StatusInvited && at.Invitation == invitation && d.Clock().Before(at.OpenUntil)
+	if err != nil || !open || at.Email == eventstore.Erased {
+		return err
+	}
+	a, err := Load(ctx, d.Streams(), account.Decider.At(at.Account))
+	if err != nil {
+		return err
+	}
+	by, err := Load(ctx, d.Streams(), user.Decider.At(inviter))
+	if err == nil && !by.Exists() {
+		by, err = Load(ctx, d.Streams(), user.Decider.At(a.Owner))
+	}
+	if err != nil {
+		return err
+	}
+	mail, err := d.Mails.DelegationInvitation(at, by, a.Name)
+	if err != nil {
+		return err
+	}
+	return d.mailLink(ctx, call, cause, vault.MailToken{Purpose: vault.Invitation, Credential: id, ExpiresAt: at.OpenUntil}, mail)
+}
+
+// AcceptInvitation makes the caller a delegate.
+type AcceptInvitation struct {
+	Token string `json:"token" maxLength:"200" doc:"What stands after # in the link."`
+	// IP is where the request comes from.
+	IP string `json:"-"`
+}
+
+// AcceptInvitation follows a mailed link. The caller has to have the address
+// that was invited, verified: who was sent the link by somebody else does not
+// act for the account. A repeat answers the same.
+func (d *Dispatcher) AcceptInvitation(ctx context.Context, call Call, cmd AcceptInvitation) (Receipt, string, error) {
+	ctx, cancel := d.bound(ctx)
+	defer cancel()
+	call, invitation, id, err := d.invited(ctx, call, cmd.Token, cmd.IP)
+	if err != nil {
+		return Receipt{}, "", err
+	}
+	_, holds := call.Grants.Accounts[call.Account]
+	receipt, err := Execute(ctx, d, call, acceptInvitation{id: id, invitation: invitation, user: call.Grants.User, holds: holds})
+	return receipt, call.Account, err
+}
+
+// DeclineInvitation turns an invitation down.
+type DeclineInvitation struct {
+	Token string `json:"token" maxLength:"200" doc:"What stands after # in the link."`
+	// IP is where the request comes from.
+	IP string `json:"-"`
+}
+
+// DeclineInvitation follows a mailed link as AcceptInvitation does.
+func (d *Dispatcher) DeclineInvitation(ctx context.Context, call Call, cmd DeclineInvitation) (Receipt, string, error) {
+	ctx, cancel := d.bound(ctx)
+	defer cancel()
+	call, invitation, id, err := d.invited(ctx, call, cmd.Token, cmd.IP)
+	if err != nil {
+		return Receipt{}, "", err
+	}
+	receipt, err := Execute(ctx, d, call, declineInvitation{id: id, invitation: invitation})
+	return receipt, call.Account, err
+}
+
+// invited finds what a link invites the caller to. The call is that of the
+// account, of which nobody else gets to know.
+func (d *Dispatcher) invited(ctx context.Context, call Call, token, ip string) (_ Call, invitation, id string, err error) {
+	if err := authorise(call, delegation.SignedIn, delegation.Resource{Kind: delegation.Decider.Category}); err != nil {
+		return call, "", "", err
+	}
+	followed, err := d.follow(ctx, token, ip)
+	if err != nil {
+		return call, "", "", err
+	}
+	if followed.Purpose != vault.Invitation {
+		return call, "", "", user.ErrToken
+	}
+	at, err := Load(ctx, d.Streams(), delegation.Decider.At(followed.Credential))
+	if err != nil {
+		return call, "", "", err
+	}
+	if err := RequireVerified(ctx, d.Streams(), call.Actor); err != nil {
+		return call, "", "", err
+	}
+	u, err := Load(ctx, d.Streams(), user.Decider.At(call.Grants.User))
+	if err != nil {
+		return call, "", "", err
+	}
+	if user.NormalEmail(u.Email) != user.NormalEmail(followed.mailedTo) {
+		return call, "", "", delegation.ErrOtherAddress
+	}
+	call.Account = at.Account
+	return call, followed.UserID, followed.Credential, nil
+}
+
+type acceptInvitation struct {
+	id, invitation, user string
+	holds                bool
+}
+
+func (c acceptInvitation) Target() delegation.Target   { return delegation.Decider.At(c.id) }
+func (acceptInvitation) Permission() domain.Permission { return delegation.SignedIn }
+
+// Gather looks whether the caller has become the account's owner.
+func (c acceptInvitation) Gather(ctx context.Context, s Streams) (acceptInvitation, error) {
+	d, err := Load(ctx, s, c.Target())
+	if err != nil {
+		return c, err
+	}
+	a, err := Load(ctx, s, account.Decider.At(d.Account))
+	c.holds = c.holds || a.Owner == c.user
+	return c, err
+}
+
+func (c acceptInvitation) Decide(d delegation.Delegation, env Env) ([]delegation.Event, error) {
+	return d.Accept(c.invitation, c.user, c.holds, env.Now)
+}
+
+type declineInvitation struct{ id, invitation string }
+
+func (c declineInvitation) Target() delegation.Target   { return delegation.Decider.At(c.id) }
+func (declineInvitation) Permission() domain.Permission { return delegation.SignedIn }
+
+func (c declineInvitation) Decide(d delegation.Delegation, env Env) ([]delegation.Event, error) {
+	return d.Decline(c.invitation, env.Now)
+}
+
+// VouchDelegation makes a user a delegate without a mail: of the demo.
+type VouchDelegation struct {
+	DelegationID string
+	UserID       string
+}
+
+// Target is the delegation.
+func (c VouchDelegation) Target() delegation.Target { return delegation.Decider.At(c.DelegationID) }
+
+// Permission is that of the system.
+func (VouchDelegation) Permission() domain.Permission { return delegation.System }
+
+// Decide accepts the open invitation for the user.
+func (c VouchDelegation) Decide(d delegation.Delegation, env Env) ([]delegation.Event, error) {
+	return d.Accept(d.Invitation, c.UserID, false, env.Now)
+}

@@ -1,0 +1,83 @@
+package effects_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hostfold/hostfold/commands"
+	"github.com/hostfold/hostfold/commands/commandtest"
+	"github.com/hostfold/hostfold/commands/effects/mail"
+	"github.com/hostfold/hostfold/domain"
+	"github.com/hostfold/hostfold/domain/delegation"
+)
+
+// TestAnInvitationIsMailed follows the link of a mail that nobody but its
+// reader has.
+func TestAnInvitationIsMailed(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	c := newCompany(t, mail.Folder{Dir: dir})
+	c.start()
+	call := commandtest.Call()
+	call.Actor.ID, call.Grants.User = c.owner, c.owner
+	terms := delegation.Terms{Permissions: []domain.Permission{delegation.TicketsRead}, Scope: delegation.Scope{All: true}}
+	invited, err := c.InviteDelegate(t.Context(), call, commands.InviteDelegate{AccountID: "acc_1", Email: "ana@example.com", Terms: terms})
+	if err != nil {
+		t.Fatal(err)
+	}
+	queued := string(c.waitFor("message.queued.", 1)[0].Data)
+	c.waitFor("message.sent.", 1)
+	files, err := filepath.Glob(filepath.Join(dir, "*.eml"))
+	if err != nil || len(files) != 1 {
+		t.Fatal(files, err)
+	}
+	content, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.ReplaceAll(strings.ReplaceAll(string(content), "=\r\n", ""), "=3D", "=")
+	link := regexp.MustCompile(`https://portal\.example\.com/portal/invitation#([A-Za-z0-9_-]{20,})`).FindStringSubmatch(text)
+	if link == nil || !strings.Contains(text, "ana@example.com") {
+		t.Fatalf("%s", text)
+	}
+	if strings.Contains(queued, link[1]) {
+		t.Error("the event holds the secret")
+	}
+
+	ana, err := c.RegisterUser(t.Context(), commandtest.SystemCall(), commands.RegisterUser{Email: "ana@example.com", Password: "tulip bridge copper ten", Name: "Ana", Locale: "en", Vouched: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	accept := commandtest.Call()
+	accept.Actor.ID, accept.Account = ana.ID, ""
+	accept.Grants = delegation.Grants{User: ana.ID}
+	done, account, err := c.AcceptInvitation(t.Context(), accept, commands.AcceptInvitation{Token: link[1]})
+	if err != nil || account != "acc_1" || done.ID != invited.ID {
+		t.Fatal(done, account, err)
+	}
+}
+
+// TestWhatRunsOutIsNoted lets a delegation's time pass.
+func TestWhatRunsOutIsNoted(t *testing.T) {
+	t.Parallel()
+	c := newCompany(t, mail.Folder{Dir: t.TempDir()})
+	c.start()
+	end := time.Now().Add(time.Second)
+	call := commandtest.SystemCall()
+	call.Account = "acc_1"
+	invited, err := c.InviteDelegate(t.Context(), call, commands.InviteDelegate{AccountID: "acc_1", Email: "ana@example.com", Terms: delegation.Terms{
+		Permissions: []domain.Permission{"*"}, Scope: delegation.Scope{All: true}, ExpiresAt: &end,
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.waitFor("delegation.invitation_expired.", 1)
+	d, err := commands.Load(t.Context(), c.Streams(), delegation.Decider.At(invited.ID))
+	if err != nil || d.Status != delegation.StatusExpired || time.Now().Before(end) {
+		t.Error(d, err)
+	}
+}

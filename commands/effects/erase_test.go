@@ -1,0 +1,90 @@
+package effects_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/hostfold/hostfold/commands"
+	"github.com/hostfold/hostfold/commands/commandtest"
+	"github.com/hostfold/hostfold/commands/effects/mail"
+	"github.com/hostfold/hostfold/domain/money"
+	"github.com/hostfold/hostfold/domain/user"
+	"github.com/hostfold/hostfold/eventstore"
+)
+
+// timers are the days on which keys are to be destroyed, as the jobs say.
+func (c *company) timers() []string {
+	c.t.Helper()
+	rows, err := c.db.Query(c.t.Context(), `
+		SELECT args -> 'key' ->> 'purpose' || ' ' || to_char(scheduled_at, 'YYYY-MM-DD')
+		FROM river.river_job
+		WHERE kind = 'end_retention'
+		ORDER BY 1`)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	all, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return all
+}
+
+func TestAnErasureRemovesMailsAndItsTimersAreMadeAnewFromTheLog(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	c := newCompany(t, mail.Folder{Dir: dir})
+	c.start()
+	id := c.draft()
+	if err := c.issue(id); err != nil {
+		t.Fatal(err)
+	}
+	c.waitFor("message.sent.", 1)
+	if mails, _ := filepath.Glob(filepath.Join(dir, "*.eml")); len(mails) != 1 {
+		t.Fatalf("mails: %v", mails)
+	}
+	if err := os.WriteFile(filepath.Join(dir, ".mail-half"), []byte("zoe@example.com"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run(c, commands.RecordPayment{InvoiceID: id, Amount: money.EUR(1200), Reference: "r", ReceivedOn: "2026-01-05"})
+	if _, err := c.RequestErasureFor(t.Context(), commandtest.SystemCall(), commands.RequestErasureFor{UserID: c.owner}); err != nil {
+		t.Fatal(err)
+	}
+	c.waitFor("privacy.subject_key_destroyed.", 2) // of the user and of its account
+	for deadline := time.Now().Add(patience); ; <-time.After(10 * time.Millisecond) {
+		left, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(left) == 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("left of the mails: %v", left)
+		}
+	}
+	if u, err := commands.Load(t.Context(), c.Streams(), user.Decider.At(c.owner)); err != nil || u.Email != eventstore.Erased {
+		t.Errorf("the user reads %+v, %v", u, err)
+	}
+	before := c.timers()
+	if len(before) != 3 { // fiscal of the account, identity of both
+		t.Errorf("timers: %v", before)
+	}
+	c.stop()
+	for _, sql := range []string{`DELETE FROM river.river_job`, `DELETE FROM feed.lane`} {
+		if _, err := c.db.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.start()
+	for deadline := time.Now().Add(patience); !slices.Equal(c.timers(), before); <-time.After(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("timers made anew: %v, before: %v", c.timers(), before)
+		}
+	}
+}

@@ -1,0 +1,152 @@
+package mailtext_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hostfold/hostfold/commands/mailtext"
+	"github.com/hostfold/hostfold/domain/invoice"
+	"github.com/hostfold/hostfold/domain/message"
+	"github.com/hostfold/hostfold/domain/money"
+	"github.com/hostfold/hostfold/domain/seller"
+	"github.com/hostfold/hostfold/domain/user"
+)
+
+var writer = mailtext.Writer{Base: "https://portal.example.com"}
+
+func TestAMailAboutAnInvoiceSaysWhatIsDueInTheReadersLanguage(t *testing.T) {
+	t.Parallel()
+	inv := invoice.Invoice{
+		Account: "acc_1", Number: "F2026-000001", IssuedOn: "2026-03-01", DueOn: "2026-03-31",
+		Content: invoice.Content{Seller: seller.Details{Name: "Hostfold SAS"}, Totals: invoice.Totals{Gross: money.EUR(123456)}},
+	}
+	for locale, want := range map[user.Locale][]string{
+		user.French:  {"Bonjour Zoé <b>,", "F2026-000001 du 1er mars 2026", "1\u202f234,56\u00a0€ TTC", "le 31 mars 2026"},
+		user.English: {"Hello Zoé <b>,", "F2026-000001 of 1 March 2026", "€1,234.56 including VAT", "by 31 March 2026"},
+	} {
+		m, err := writer.InvoiceIssued("usr_1", user.User{Email: "zoe@example.com", Name: "Zoé <b>", Locale: locale, Verified: true}, "inv_1", inv)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, w := range append(want, "https://portal.example.com/portal/acc_1/invoices/inv_1") {
+			if !strings.Contains(m.Text, w) {
+				t.Errorf("%s: %q is not in:\n%s", locale, w, m.Text)
+			}
+		}
+		if !strings.Contains(m.Subject, "F2026-000001") || strings.Contains(m.Subject, "\n") || m.Recipient != "zoe@example.com" || m.Account != "acc_1" {
+			t.Errorf("head of the mail: %+v", m)
+		}
+		if strings.Contains(m.HTML, "<b>") || !strings.Contains(m.HTML, `<a href="https://portal.example.com/portal/acc_1/invoices/inv_1"`) || !strings.Contains(m.HTML, `lang="`+string(locale)+`"`) {
+			t.Errorf("html of the mail:\n%s", m.HTML)
+		}
+	}
+}
+
+func TestAPaidInvoiceAsksForNothing(t *testing.T) {
+	t.Parallel()
+	m, err := writer.InvoiceIssued("usr_1", user.User{Name: "Zoé", Locale: user.French}, "inv_1", invoice.Invoice{
+		Number: "F2026-000001", IssuedOn: "2026-03-01", DueOn: "2026-03-31",
+		Content: invoice.Content{Totals: invoice.Totals{Gross: money.EUR(0)}},
+	})
+	if err != nil || strings.Contains(m.Text, "régler") {
+		t.Errorf("%v:\n%s", err, m.Text)
+	}
+}
+
+func TestTheRegistrationNoticeLeadsToTheLogIn(t *testing.T) {
+	t.Parallel()
+	for _, locale := range []user.Locale{user.French, user.English} {
+		m, err := writer.RegistrationNotice("usr_1", user.User{Email: "zoe@example.com", Name: "Zoé", Locale: locale})
+		if err != nil || !strings.Contains(m.Text, "https://portal.example.com/portal/login\n") || m.Template != "registration_notice" {
+			t.Errorf("%v: %+v", err, m)
+		}
+	}
+}
+
+func TestMailsWithASecretLeadToAPageThatTakesIt(t *testing.T) {
+	t.Parallel()
+	for _, locale := range []user.Locale{user.French, user.English} {
+		u := user.User{Email: "zoe@example.com", Name: "Zoé", Locale: locale, Verified: true}
+		verify, err1 := writer.VerifyEmail("usr_1", u)
+		change, err2 := writer.ChangeEmail("usr_1", u, "new@example.com")
+		reset, err3 := writer.ResetPassword("usr_1", u)
+		if err := errors.Join(err1, err2, err3); err != nil {
+			t.Fatal(err)
+		}
+		for page, m := range map[string]message.Queued{"verify-email": verify, "verify-email#": change, "reset-password": reset} {
+			link := "https://portal.example.com/portal/" + strings.TrimSuffix(page, "#") + "#" + mailtext.Secret
+			if !mailtext.HasLink(m.Template) || !strings.Contains(m.Text, "\n"+link+"\n") || !strings.Contains(m.HTML, `<a href="`+link+`"`) || !strings.Contains(m.Text, "Zoé") {
+				t.Errorf("%s in %s: %+v", page, locale, m)
+			}
+		}
+		if change.Recipient != "new@example.com" || !strings.Contains(change.Text, "zoe@example.com") || reset.Recipient != "zoe@example.com" {
+			t.Errorf("sent to %s and %s", change.Recipient, reset.Recipient)
+		}
+	}
+}
+
+func TestNoticesHaveNoSecret(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 3, 1, 9, 5, 0, 0, time.UTC)
+	for locale, want := range map[user.Locale][]string{
+		user.French:  {"1er mars 2026 à 09:05 UTC", "Firefox sous Linux", "un programme inconnu"},
+		user.English: {"1 March 2026 at 09:05 UTC", "Firefox on Linux", "an unknown program"},
+	} {
+		u := user.User{Email: "zoe@example.com", Name: "Zoé", Locale: locale, Verified: true}
+		password, err1 := writer.PasswordChanged("usr_1", u, at)
+		device, err2 := writer.NewDevice("usr_1", u, user.NewDeviceSeen{Browser: "Firefox", System: "Linux", IP: "192.0.2.7"}, at)
+		unknown, err3 := writer.NewDevice("usr_1", u, user.NewDeviceSeen{}, at)
+		changed, err4 := writer.EmailChanged("usr_1", u, "old@example.com")
+		if err := errors.Join(err1, err2, err3, err4); err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range []message.Queued{password, device, unknown, changed} {
+			if mailtext.HasLink(m.Template) || strings.Contains(m.Text, mailtext.Secret) {
+				t.Errorf("%+v has a secret", m)
+			}
+		}
+		if !strings.Contains(password.Text, want[0]) || !strings.Contains(device.Text, want[1]) || !strings.Contains(device.Text, "192.0.2.7") || !strings.Contains(unknown.Text, want[2]) {
+			t.Errorf("%s:\n%s\n%s\n%s", locale, password.Text, device.Text, unknown.Text)
+		}
+		if changed.Recipient != "old@example.com" || strings.Contains(changed.Text, "zoe@example.com") {
+			t.Errorf("the old address hears %+v", changed)
+		}
+	}
+}
+
+func TestAStrangerDoesNotSpeakThroughOurMails(t *testing.T) {
+	t.Parallel()
+	for _, u := range []user.User{
+		{Email: "zoe@example.com", Name: "https://evil.example/#" + mailtext.Secret, Locale: user.French, Verified: true},
+		{Email: "zoe@example.com", Name: "https://evil.example/#" + mailtext.Secret, Locale: user.French},
+	} {
+		m, err := writer.ResetPassword("usr_1", u)
+		if err != nil || strings.Count(m.Text, mailtext.Secret) != 1 || strings.Contains(m.Text, "evil") != u.Verified {
+			t.Errorf("%v: %s", err, m.Text)
+		}
+	}
+}
+
+func TestAChangeOfSecondFactorsIsTold(t *testing.T) {
+	t.Parallel()
+	u := user.User{Email: "zoe@example.com", Name: "Zoé", Verified: true}
+	subjects := map[string]bool{}
+	for _, locale := range []user.Locale{user.French, user.English} {
+		u.Locale = locale
+		for what, want := range map[mailtext.FactorChange]string{
+			mailtext.TOTPOn: "", mailtext.TOTPOff: "", mailtext.CodesNew: "", mailtext.CodeUsed: ": 4.",
+			mailtext.PasskeyAdded: ": Téléphone <b>.", mailtext.PasskeyRemoved: "",
+		} {
+			m, err := writer.SecondFactor("usr_1", u, mailtext.FactorNotice{What: what, Passkey: "Téléphone <b>", Left: 4}, time.Date(2026, 3, 1, 9, 5, 0, 0, time.UTC))
+			if err != nil || !strings.Contains(m.Text, want) || !strings.Contains(m.Text, "2026") || !strings.Contains(m.Text, "https://portal.example.com/portal/login") || strings.Contains(m.HTML, "<b>") {
+				t.Errorf("%s in %s: %v: %+v", what, locale, err, m)
+			}
+			subjects[m.Subject] = true
+		}
+	}
+	if len(subjects) != 12 {
+		t.Errorf("the subjects are %v", subjects)
+	}
+}

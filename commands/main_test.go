@@ -1,0 +1,9 @@
+package commands_test
+
+import (
+	"testing"
+
+	"github.com/hostfold/hostfold/commands/vault/vaulttest"
+)
+
+func TestMain(m *testing.M) { vaulttest.Main(m) }

@@ -1,0 +1,155 @@
+package commands
+
+import (
+	"context"
+	"time"
+
+	"github.com/hostfold/hostfold/domain"
+	"github.com/hostfold/hostfold/domain/delegation"
+	"github.com/hostfold/hostfold/domain/privacy"
+	"github.com/hostfold/hostfold/domain/user"
+	"github.com/hostfold/hostfold/eventstore"
+)
+
+// AnswerErasure accepts the erasure that was asked for, or refuses it with
+// every reason. It reads the log from end to end.
+func (d *Dispatcher) AnswerErasure(ctx context.Context, call Call, userID string) (Receipt, error) {
+	s, err := Load(ctx, d.Streams(), privacy.Decider.At(userID))
+	if err != nil || s.Status != privacy.StatusSubmitted {
+		return Receipt{}, err
+	}
+	h, err := d.heldOf(ctx, userID)
+	if err != nil {
+		return Receipt{}, err
+	}
+	now := d.Clock().UTC()
+	reasons, err := d.obstacles(ctx, h, domain.DateOf(now.Year(), now.Month(), now.Day()))
+	if err != nil {
+		return Receipt{}, err
+	}
+	return Execute(ctx, d, call, answerErasure{user: userID, reasons: reasons, accounts: h.accounts, keys: h.keys(now)})
+}
+
+type answerErasure struct {
+	user     string
+	reasons  []privacy.Reason
+	accounts []string
+	keys     []privacy.Key
+}
+
+func (c answerErasure) Target() privacy.Target      { return privacy.Decider.At(c.user) }
+func (answerErasure) Permission() domain.Permission { return delegation.System }
+
+func (c answerErasure) Decide(s privacy.Subject, _ Env) ([]privacy.Event, error) {
+	return s.Answer(c.reasons, c.accounts, c.keys)
+}
+
+// EraseSubject carries out what can be erased at once of an accepted erasure:
+// the address is free again, everything in the vault about the user and the
+// keys are gone, and the log says so. It may be repeated, and has to be until
+// CompleteErasure.
+func (d *Dispatcher) EraseSubject(ctx context.Context, call Call, userID string) error {
+	s, err := Load(ctx, d.Streams(), privacy.Decider.At(userID))
+	if err != nil || s.Status != privacy.StatusAccepted {
+		return err
+	}
+	// The address can be read as long as its key is there.
+	if err := d.freeAddress(ctx, call, userID); err != nil {
+		return err
+	}
+	if err := d.Vault.Forget(ctx, userID); err != nil {
+		return err
+	}
+	for _, k := range s.Keys {
+		if k.After != "" {
+			continue
+		}
+		if err := d.destroyKey(ctx, call, userID, k, "erasure"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *Dispatcher) freeAddress(ctx context.Context, call Call, userID string) error {
+	u, err := Load(ctx, d.Streams(), user.Decider.At(userID))
+	if err != nil || u.Email == "" || u.Email == eventstore.Erased {
+		return err
+	}
+	return d.free(ctx, call, user.NormalEmail(u.Email), userID)
+}
+
+// destroyKey destroys a key and then says that what it encrypted is erased.
+func (d *Dispatcher) destroyKey(ctx context.Context, call Call, userID string, k privacy.Key, reason string) error {
+	err := d.Vault.DestroyKey(ctx, k.Subject, eventstore.Purpose(k.Purpose), reason, call.Actor)
+	if err != nil {
+		return err
+	}
+	_, err = Execute(ctx, d, call.Step("destroyed "+k.Subject+" "+string(k.Purpose)), noteDestroyed{user: userID, key: k})
+	return err
+}
+
+type noteDestroyed struct {
+	user string
+	key  privacy.Key
+}
+
+func (c noteDestroyed) Target() privacy.Target      { return privacy.Decider.At(c.user) }
+func (noteDestroyed) Permission() domain.Permission { return delegation.System }
+
+func (c noteDestroyed) Decide(s privacy.Subject, env Env) ([]privacy.Event, error) {
+	return s.Destroy(c.key, env.Now)
+}
+
+// CompleteErasure ends an erasure once no process holds one of its keys any
+// more; before, it answers how long that still takes.
+func (d *Dispatcher) CompleteErasure(ctx context.Context, call Call, userID string) (wait time.Duration, err error) {
+	s, err := Load(ctx, d.Streams(), privacy.Decider.At(userID))
+	if err != nil || s.Status != privacy.StatusAccepted {
+		return 0, err
+	}
+	var subjects []string
+	for _, gone := range s.Destroyed {
+		subjects = append(subjects, gone.Subject)
+	}
+	forgotten, err := d.Vault.ForgottenAt(ctx, subjects)
+	if err != nil {
+		return 0, err
+	}
+	if wait := forgotten.Sub(d.Clock()); wait > 0 {
+		return wait, nil
+	}
+	_, err = Execute(ctx, d, call.Step("complete"), completeErasure{user: userID})
+	return 0, err
+}
+
+type completeErasure struct{ user string }
+
+func (c completeErasure) Target() privacy.Target      { return privacy.Decider.At(c.user) }
+func (completeErasure) Permission() domain.Permission { return delegation.System }
+
+func (c completeErasure) Decide(s privacy.Subject, _ Env) ([]privacy.Event, error) {
+	return s.Complete()
+}
+
+// holdPause is how often a key that a legal hold keeps is looked at again.
+const holdPause = 24 * time.Hour
+
+// EndRetention destroys a key whose day has come; before, or while a legal
+// hold forbids it, it answers when to look again.
+func (d *Dispatcher) EndRetention(ctx context.Context, call Call, userID string, k privacy.Key) (wait time.Duration, err error) {
+	s, err := Load(ctx, d.Streams(), privacy.Decider.At(userID))
+	if err != nil {
+		return 0, err
+	}
+	now := d.Clock()
+	switch {
+	case !s.Awaits(k):
+		return 0, nil
+	case s.Hold != "":
+		return holdPause, nil
+	case !s.Due(k, now):
+		return k.Day().Sub(now), nil
+	}
+	return 0, d.destroyKey(ctx, call, userID, k, "retention")
+}

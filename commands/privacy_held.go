@@ -1,0 +1,229 @@
+package commands
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/hostfold/hostfold/domain"
+	"github.com/hostfold/hostfold/domain/account"
+	"github.com/hostfold/hostfold/domain/creditnote"
+	"github.com/hostfold/hostfold/domain/delegation"
+	"github.com/hostfold/hostfold/domain/domainname"
+	"github.com/hostfold/hostfold/domain/hosting"
+	"github.com/hostfold/hostfold/domain/invoice"
+	"github.com/hostfold/hostfold/domain/message"
+	"github.com/hostfold/hostfold/domain/privacy"
+	"github.com/hostfold/hostfold/domain/subjectkey"
+	"github.com/hostfold/hostfold/domain/user"
+	"github.com/hostfold/hostfold/eventstore"
+)
+
+// contactCategory is that of domain contacts, who have keys of their own.
+const contactCategory = "contact"
+
+// held is what the log holds of a user and of the accounts that it owns.
+type held struct {
+	user     string
+	accounts []string
+	// streams are the ids of the accounts' streams by category.
+	streams map[string][]string
+	// billed is the year of the accounts' last invoice, credit note or
+	// payment, 0 without any.
+	billed int
+	// invitations are those that name the user's address, and those of its
+	// accounts: each has a key of its own.
+	invitations []string
+}
+
+// heldOf reads the log from end to end, since no index of ours is the truth.
+func (d *Dispatcher) heldOf(ctx context.Context, userID string) (held, error) {
+	h := held{user: userID, streams: map[string][]string{}}
+	about, err := d.about(ctx, account.Decider.Category, userID)
+	if err != nil {
+		return h, err
+	}
+	for _, id := range about {
+		a, err := Load(ctx, d.Streams(), account.Decider.At(id))
+		if err != nil {
+			return h, err
+		}
+		if a.Owner == userID {
+			h.accounts = append(h.accounts, id)
+		}
+	}
+	if err := d.invitations(ctx, &h); err != nil || len(h.accounts) == 0 {
+		return h, err
+	}
+	found := map[string]map[string]bool{}
+	prefixes := []string{hosting.Decider.Category, domainname.Decider.Category, invoice.Decider.Category, creditnote.Decider.Category, contactCategory}
+	err = d.eachEvent(ctx, prefixes, func(r eventstore.Recorded) error {
+		m, err := eventstore.MetaOf(r)
+		if err != nil || !slices.Contains(h.accounts, m.Account) {
+			return err
+		}
+		put(found, m.Category, m.AggregateID)
+		if m.Category == invoice.Decider.Category || m.Category == creditnote.Decider.Category {
+			h.billed = max(h.billed, m.OccurredAt.Year(), m.RecordedAt.Year())
+		}
+		return nil
+	})
+	for category, ids := range found {
+		h.streams[category] = slices.Sorted(maps.Keys(ids))
+	}
+	return h, err
+}
+
+func put(all map[string]map[string]bool, category, id string) {
+	if all[category] == nil {
+		all[category] = map[string]bool{}
+	}
+	all[category][id] = true
+}
+
+// about are the ids of a category's streams with an event that names somebody.
+func (d *Dispatcher) about(ctx context.Context, category string, ids ...string) ([]string, error) {
+	found := map[string]bool{}
+	err := d.eachEvent(ctx, []string{category}, func(r eventstore.Recorded) error {
+		for _, id := range ids {
+			if bytes.Contains(r.Data, []byte(`"`+id+`"`)) {
+				found[r.Stream[len(category)+1:]] = true
+			}
+		}
+		return nil
+	})
+	return slices.Sorted(maps.Keys(found)), err
+}
+
+// MessagesTo are the ids of the mails to or about a user whose erasure was
+// accepted, its accounts and invitations.
+func (d *Dispatcher) MessagesTo(ctx context.Context, userID string) ([]string, error) {
+	s, err := Load(ctx, d.Streams(), privacy.Decider.At(userID))
+	if err != nil {
+		return nil, err
+	}
+	ids := []string{userID}
+	for _, k := range s.Keys {
+		ids = append(ids, k.Subject)
+	}
+	slices.Sort(ids)
+	return d.about(ctx, message.Decider.Category, slices.Compact(ids)...)
+}
+
+// invitations finds those that name the user's address or are of its accounts.
+func (d *Dispatcher) invitations(ctx context.Context, h *held) error {
+	u, err := Load(ctx, d.Streams(), user.Decider.At(h.user))
+	if err != nil {
+		return err
+	}
+	return d.eachEvent(ctx, []string{delegation.Decider.Category}, func(r eventstore.Recorded) error {
+		e, _, err := d.Codec.Decode(ctx, r)
+		if err != nil {
+			return storeError("read the log", err)
+		}
+		invited, ok := e.(delegation.DelegateInvited)
+		if ok && (slices.Contains(h.accounts, invited.Account) || user.NormalEmail(invited.Email) == user.NormalEmail(u.Email)) {
+			h.invitations = append(h.invitations, invited.Invitation)
+		}
+		return nil
+	})
+}
+
+// eachEvent goes through the events of some categories, up to the end of the
+// log as it is now.
+func (d *Dispatcher) eachEvent(ctx context.Context, categories []string, do func(eventstore.Recorded) error) (err error) {
+	var filter eventstore.Filter
+	for _, c := range categories {
+		filter.Streams = append(filter.Streams, c+"-")
+	}
+	head, err := d.Store.Head(ctx)
+	if err != nil {
+		return storeError("read the end of the log", err)
+	}
+	sub, err := d.Store.Subscribe(ctx, eventstore.Start, filter)
+	if err != nil {
+		return storeError("read the log", err)
+	}
+	defer func() { err = errors.Join(err, sub.Close()) }()
+	for through := eventstore.Start; through.Before(head); {
+		batch, err := sub.Next(ctx, 1000)
+		if err != nil {
+			return storeError("read the log", err)
+		}
+		through = batch.Through
+		for _, r := range batch.Events {
+			if err := do(r); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// obstacles are the reasons for which nothing can be erased yet: what is under
+// contract or not settled.
+func (d *Dispatcher) obstacles(ctx context.Context, h held, today domain.Date) ([]privacy.Reason, error) {
+	var found []privacy.Reason
+	add := func(r privacy.Reason) {
+		if !slices.Contains(found, r) {
+			found = append(found, r)
+		}
+	}
+	for range h.streams[hosting.Decider.Category] {
+		add(privacy.LiveServices) // a service that was made has no end yet
+	}
+	for _, id := range h.streams[domainname.Decider.Category] {
+		n, err := Load(ctx, d.Streams(), domainname.Decider.At(id))
+		if err != nil {
+			return nil, err
+		}
+		if n.Status == domainname.StatusActive && !n.ExpiresOn.Before(today) {
+			add(privacy.LiveDomains)
+		}
+	}
+	for _, id := range h.streams[invoice.Decider.Category] {
+		inv, err := Load(ctx, d.Streams(), invoice.Decider.At(id))
+		if err != nil {
+			return nil, err
+		}
+		switch inv.Status {
+		case invoice.StatusDraft, invoice.StatusIssuing, invoice.StatusUnpaid, invoice.StatusPartiallyPaid:
+			add(privacy.UnpaidInvoices)
+		case invoice.StatusNone, invoice.StatusPaid, invoice.StatusCredited, invoice.StatusDiscarded:
+		}
+	}
+	return found, nil
+}
+
+// How long the law wants data kept (spec/law.md 3.6).
+const (
+	// fiscalYears follow the close of the financial year, the calendar year
+	// (code de commerce L123-22).
+	fiscalYears = 10
+	// identityYears follow the end of the contract (décret 2021-1362).
+	identityYears = 5
+)
+
+// keys are the keys of the person, each with the day of its end.
+func (h held) keys(now time.Time) []privacy.Key {
+	var fiscal domain.Date
+	if h.billed > 0 {
+		fiscal = domain.DateOf(h.billed+fiscalYears+1, time.January, 1)
+	}
+	identity := domain.DateOf(now.Year()+identityYears, now.Month(), now.Day()+1)
+	subjects := slices.Concat([]string{h.user}, h.accounts, h.streams[contactCategory])
+	var keys []privacy.Key
+	for _, s := range slices.Concat(subjects, h.invitations) {
+		keys = append(keys, privacy.Key{Subject: s, Purpose: subjectkey.Profile})
+	}
+	for _, s := range h.accounts {
+		keys = append(keys, privacy.Key{Subject: s, Purpose: subjectkey.Fiscal, After: fiscal})
+	}
+	for _, s := range subjects {
+		keys = append(keys, privacy.Key{Subject: s, Purpose: subjectkey.Identity, After: identity})
+	}
+	return keys
+}

@@ -1,0 +1,215 @@
+package commands_test
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hostfold/hostfold/commands"
+	"github.com/hostfold/hostfold/commands/commandtest"
+	"github.com/hostfold/hostfold/domain"
+	"github.com/hostfold/hostfold/domain/account"
+	"github.com/hostfold/hostfold/domain/hosting"
+	"github.com/hostfold/hostfold/domain/money"
+	"github.com/hostfold/hostfold/domain/privacy"
+	"github.com/hostfold/hostfold/domain/product"
+	"github.com/hostfold/hostfold/domain/reservation"
+	"github.com/hostfold/hostfold/domain/subjectkey"
+	"github.com/hostfold/hostfold/domain/user"
+	"github.com/hostfold/hostfold/eventstore"
+)
+
+// newCustomer is a portal with Zoé, who owns acc_1, and a neighbour.
+func newCustomer(t *testing.T) (*shop, string) {
+	t.Helper()
+	s := newPortal(t)
+	id := s.register(zoe).ID
+	for of, owner := range map[string]string{"acc_1": id, "acc_2": "usr_neighbour"} {
+		do(s, commands.OpenAccount{AccountID: of, Owner: owner, Name: "Zoé Martin", Kind: account.Individual, Country: "FR", Currency: "EUR"})
+	}
+	return s.open(), id
+}
+
+func do[C commands.Command[S, E], S any, E domain.Event](s *shop, cmd C) {
+	s.t.Helper()
+	if _, err := commands.Execute(s.t.Context(), s.Dispatcher, commandtest.SystemCall(), cmd); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// ask asks for an erasure and has it answered.
+func (s *shop) ask(id string) privacy.Subject {
+	s.t.Helper()
+	if _, err := s.RequestErasureFor(s.t.Context(), commandtest.SystemCall(), commands.RequestErasureFor{UserID: id}); err != nil {
+		s.t.Fatal(err)
+	}
+	if _, err := s.AnswerErasure(s.t.Context(), commandtest.SystemCall(), id); err != nil {
+		s.t.Fatal(err)
+	}
+	return load(s, privacy.Decider.At(id))
+}
+
+// reasons are those of the last refusal.
+func (s *shop) reasons(id string) (last []privacy.Reason) {
+	s.t.Helper()
+	for r, err := range s.Store.ReadStream(s.t.Context(), "privacy-"+id, 0) {
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		e, _, err := s.Codec.Decode(s.t.Context(), r)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if refused, ok := e.(privacy.RequestRefused); ok {
+			last = refused.Reasons
+		}
+	}
+	return last
+}
+
+func TestAnErasureIsRefusedWithEveryReason(t *testing.T) {
+	t.Parallel()
+	s, id := newCustomer(t)
+	unpaid, _ := s.issued()
+	service, err := commands.Execute(t.Context(), s.Dispatcher, commandtest.StaffCall("acc_1"), commands.CreateService{
+		AccountID: "acc_1", Product: s.product(), Label: "mine", Cycle: product.Monthly,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, until := range map[string]domain.Date{"live.example": "2026-03-10", "over.example": "2026-03-09"} {
+		cmd := commands.RecordDomain{AccountID: "acc_1", Name: name, RegisteredOn: "2025-02-01", ExpiresOn: until}
+		if _, err := s.RecordDomain(t.Context(), commandtest.StaffCall("acc_1"), cmd); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := s.ask(id); got.Status != privacy.StatusRefused {
+		t.Fatalf("the request is %s", got.Status)
+	}
+	want := []privacy.Reason{privacy.LiveServices, privacy.LiveDomains, privacy.UnpaidInvoices}
+	if diff := cmp.Diff(want, s.reasons(id)); diff != "" {
+		t.Errorf("reasons (-want +got):\n%s", diff)
+	}
+	// A neighbour's things are nobody's reasons.
+	do(s, commands.RecordPayment{InvoiceID: unpaid, Amount: money.EUR(1200), Reference: "r", ReceivedOn: "2026-03-10"})
+	s.at(commandtest.Noon.AddDate(0, 0, 1)) // the other name has expired
+	if got := s.ask(id); got.Status != privacy.StatusRefused || !slices.Equal(s.reasons(id), []privacy.Reason{privacy.LiveServices}) {
+		t.Errorf("the request is %s for %v", got.Status, s.reasons(id))
+	}
+	if got := load(s, hosting.Decider.At(service.ID)); got.Status != hosting.StatusPending {
+		t.Errorf("the service is %s", got.Status)
+	}
+}
+
+// product is one on sale.
+func (s *shop) product() string {
+	s.t.Helper()
+	made, err := s.CreateProduct(s.t.Context(), commandtest.StaffCall(""), commands.CreateProduct{
+		Code: "vps-5", Name: "VPS-5", Prices: []product.Price{{Cycle: product.Monthly, Price: money.EUR(1200)}},
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return made.ID
+}
+
+func TestEachKeyIsDestroyedOnItsDate(t *testing.T) {
+	t.Parallel()
+	s, id := newCustomer(t)
+	inv, _ := s.issued()
+	s.at(time.Date(2027, time.January, 5, 12, 0, 0, 0, time.UTC))
+	do(s, commands.RecordPayment{InvoiceID: inv, Amount: money.EUR(1200), Reference: "tr_1", ReceivedOn: "2027-01-05"})
+
+	accepted := s.ask(id)
+	fiscal := privacy.Key{Subject: "acc_1", Purpose: subjectkey.Fiscal, After: "2038-01-01"} // ten years after the close of 2027
+	identity := privacy.Key{Subject: id, Purpose: subjectkey.Identity, After: "2032-01-06"}
+	if accepted.Status != privacy.StatusAccepted || !slices.Equal(accepted.Accounts, []string{"acc_1"}) ||
+		!slices.Contains(accepted.Keys, fiscal) || !slices.Contains(accepted.Keys, identity) {
+		t.Fatalf("accepted: %+v", accepted)
+	}
+	for range 2 { // a crash repeats it
+		if err := s.EraseSubject(t.Context(), commandtest.SystemCall(), id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if u := load(s, user.Decider.At(id)); u.Email != eventstore.Erased || u.Name != eventstore.Erased {
+		t.Errorf("the user reads %+v", u)
+	}
+	if a := load(s, account.Decider.At("acc_2")); a.Name != "Zoé Martin" {
+		t.Errorf("the neighbour reads %+v", a)
+	}
+	if r := load(s, s.Reserved(reservation.Email, "zoe@example.com")); r.By != "" {
+		t.Errorf("the address is still %s's", r.By)
+	}
+	if _, err := s.logIn("zoe@example.com", zoe.Password); !errors.Is(err, commands.ErrWrongLogin) {
+		t.Errorf("logged in: %v", err)
+	}
+	buyer := func() string { return s.invoice(inv).Content.Buyer.Name }
+	if buyer() != "Zoé Martin" {
+		t.Errorf("the invoice is for %s", buyer())
+	}
+
+	// It is complete once no process holds a key any more.
+	if wait, err := s.CompleteErasure(t.Context(), commandtest.SystemCall(), id); err != nil || wait != time.Minute {
+		t.Errorf("wait %s, %v", wait, err)
+	}
+	s.at(s.Clock().Add(time.Minute))
+	if wait, err := s.CompleteErasure(t.Context(), commandtest.SystemCall(), id); err != nil || wait != 0 {
+		t.Errorf("wait %s, %v", wait, err)
+	}
+	if got := load(s, privacy.Decider.At(id)); got.Status != privacy.StatusCompleted {
+		t.Errorf("the erasure is %s", got.Status)
+	}
+
+	end := func() time.Duration {
+		t.Helper()
+		wait, err := s.EndRetention(t.Context(), commandtest.SystemCall(), id, fiscal)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return wait
+	}
+	s.at(fiscal.Day().Add(-time.Hour))
+	if got := end(); got != time.Hour || buyer() != "Zoé Martin" {
+		t.Errorf("an hour before: wait %s, the invoice is for %s", got, buyer())
+	}
+	s.at(fiscal.Day())
+	do(s, commands.SetLegalHold{UserID: id, Reference: "2038/1"})
+	if got := end(); got != 24*time.Hour || buyer() != "Zoé Martin" {
+		t.Errorf("under a hold: wait %s, the invoice is for %s", got, buyer())
+	}
+	do(s, commands.LiftLegalHold{UserID: id})
+	for range 2 {
+		if got := end(); got != 0 || buyer() != eventstore.Erased {
+			t.Errorf("on the day: wait %s, the invoice is for %s", got, buyer())
+		}
+	}
+	if got := s.invoice(inv); got.Number == "" || got.Content.Totals.Gross != money.EUR(1200) {
+		t.Errorf("number and sums are gone: %+v", got)
+	}
+}
+
+func TestAPersonProvesThatItAsks(t *testing.T) {
+	t.Parallel()
+	s, id := newCustomer(t)
+	own := anyone()
+	own.Grants.User = id
+	if _, err := s.RequestErasure(t.Context(), own, commands.RequestErasure{UserID: id, Password: "not mine at all"}); err == nil {
+		t.Error("taken with a wrong password")
+	}
+	if _, err := s.RequestErasure(t.Context(), anyone(), commands.RequestErasure{UserID: id, Password: zoe.Password}); err == nil {
+		t.Error("taken from a stranger who knows the password")
+	}
+	if got := load(s, privacy.Decider.At(id)); got.Status != privacy.StatusNone {
+		t.Errorf("the request is %s", got.Status)
+	}
+	if _, err := s.RequestErasure(t.Context(), own, commands.RequestErasure{UserID: id, Password: zoe.Password}); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.RequestErasureFor(t.Context(), commandtest.SystemCall(), commands.RequestErasureFor{UserID: "usr_none"}); !errors.Is(err, user.ErrMissing) {
+		t.Errorf("nobody: %v", err)
+	}
+}

@@ -1,0 +1,110 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+
+	"github.com/hostfold/hostfold/commands"
+	"github.com/hostfold/hostfold/commands/effects/mail"
+	"github.com/hostfold/hostfold/commands/mailtext"
+	"github.com/hostfold/hostfold/domain"
+	"github.com/hostfold/hostfold/domain/account"
+	"github.com/hostfold/hostfold/domain/invoice"
+	"github.com/hostfold/hostfold/domain/message"
+	"github.com/hostfold/hostfold/domain/user"
+	"github.com/hostfold/hostfold/eventstore"
+	"github.com/hostfold/hostfold/eventstore/feed"
+)
+
+// mailLane turns each issued invoice and what a user has to hear of into one
+// mail, and each queued mail into the job of sending it. Invoices of a given time, which an import brought,
+// are no news and make no mail.
+func mailLane(jobs *river.Client[pgx.Tx]) feed.Lane {
+	return feed.Lane{
+		Name: "process.mail",
+		Types: []string{
+			"invoice.issued.", "message.queued.", "message.sent.", "message.failed.",
+			"user.registered.", "user.password_reset_requested.", "user.password_changed.", "user.new_device_seen.",
+			"user.totp_confirmed.", "user.totp_disabled.", "user.passkey_added.", "user.passkey_removed.",
+			"user.recovery_codes_regenerated.", "user.recovery_code_used.",
+		},
+		Handle: func(ctx context.Context, tx *feed.Tx, b *feed.Batch) error {
+			var p pending
+			for _, e := range b.Events {
+				id := e.Meta.AggregateID
+				switch fact := e.Data.(type) {
+				case invoice.Issued:
+					if !e.Meta.GivenTime {
+						p.want(e.Meta.EventID.String(), WriteInvoiceMail{Cause: causeOf(e.Meta), Invoice: id}, time.Time{})
+					}
+				case user.Registered, user.PasswordResetRequested, user.PasswordChanged, user.NewDeviceSeen,
+					user.TOTPConfirmed, user.TOTPDisabled, user.PasskeyAdded, user.PasskeyRemoved,
+					user.RecoveryCodesRegenerated, user.RecoveryCodeUsed:
+					if !e.Meta.GivenTime && !firstCodes(fact) {
+						p.want(e.Meta.EventID.String(), WriteUserMail{Cause: causeOf(e.Meta), User: id, About: e.Meta.Type, At: e.Meta.RecordedAt}, time.Time{})
+					}
+				case message.Queued:
+					p.done(e.Meta.CausationID)
+					p.want(id, mail.Send{Message: id, Cause: e.Meta.EventID.String(), CorrelationID: e.Meta.CorrelationID}, time.Time{})
+				case message.Sent, message.Failed:
+					p.done(id)
+				}
+			}
+			return p.insert(ctx, jobs, tx)
+		},
+	}
+}
+
+// firstCodes reports whether a fact tells of a user's first recovery codes: they
+// come with a second factor, which has a mail of its own.
+func firstCodes(fact domain.Event) bool {
+	codes, ok := fact.(user.RecoveryCodesRegenerated)
+	return ok && codes.Replaced == ""
+}
+
+// WriteInvoiceMail is the job of telling an account's owner of an invoice.
+type WriteInvoiceMail struct {
+	Cause   Cause  `json:"cause"`
+	Invoice string `json:"invoice"`
+}
+
+// Kind is the job's name.
+func (WriteInvoiceMail) Kind() string { return "write_invoice_mail" }
+
+type writeInvoiceMail struct {
+	river.WorkerDefaults[WriteInvoiceMail]
+	d *commands.Dispatcher
+}
+
+// Work queues the mail. Its id derives from the event and from the part that
+// the recipient plays, not from the person: a later owner does not get it again.
+func (w *writeInvoiceMail) Work(ctx context.Context, job *river.Job[WriteInvoiceMail]) error {
+	streams := w.d.Streams()
+	inv, err := commands.Load(ctx, streams, invoice.Decider.At(job.Args.Invoice))
+	if err != nil {
+		return err
+	}
+	a, err := commands.Load(ctx, streams, account.Decider.At(inv.Account))
+	if err != nil {
+		return err
+	}
+	u, err := commands.Load(ctx, streams, user.Decider.At(a.Owner))
+	if err != nil || !u.Exists() || u.Email == eventstore.Erased {
+		return err
+	}
+	queued, err := w.d.Mails.InvoiceIssued(a.Owner, u, job.Args.Invoice, inv)
+	if err != nil {
+		return err
+	}
+	_, err = commands.Execute(ctx, w.d, job.Args.Cause.call("invoice mail"), commands.QueueMessage{
+		MessageID: commands.MessageID(job.Args.Cause.EventID, mailtext.InvoiceIssued, "owner"), Mail: queued,
+	})
+	if errors.Is(err, eventstore.ErrSubjectErased) {
+		return river.JobCancel(err)
+	}
+	return err
+}

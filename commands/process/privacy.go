@@ -1,0 +1,52 @@
+package process
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+
+	"github.com/hostfold/hostfold/commands/effects/erase"
+	"github.com/hostfold/hostfold/domain/privacy"
+	"github.com/hostfold/hostfold/eventstore/feed"
+)
+
+// privacyLane has requests for erasure answered and carried out, and sets the
+// timers of the keys that the law keeps alive for a while.
+func privacyLane(jobs *river.Client[pgx.Tx]) feed.Lane {
+	return feed.Lane{
+		Name: "process.privacy",
+		Types: []string{
+			"privacy.request_submitted.", "privacy.request_refused.", "privacy.request_accepted.",
+			"privacy.subject_key_destroyed.", "privacy.erasure_completed.",
+		},
+		Handle: func(ctx context.Context, tx *feed.Tx, b *feed.Batch) error {
+			var p pending
+			for _, e := range b.Events {
+				user, cause := e.Meta.AggregateID, e.Meta.EventID
+				switch fact := e.Data.(type) {
+				case privacy.RequestSubmitted:
+					p.want("answer "+user, erase.Answer{User: user, Cause: cause}, time.Time{})
+				case privacy.RequestRefused:
+					p.done("answer " + user)
+				case privacy.RequestAccepted:
+					p.done("answer " + user)
+					p.want("erase "+user, erase.Subject{User: user, Cause: cause}, time.Time{})
+					for _, k := range fact.Keys {
+						if k.After != "" {
+							p.want(keyTimer(k.Subject, string(k.Purpose)), erase.Key{User: user, Key: k, Cause: cause}, k.Day())
+						}
+					}
+				case privacy.SubjectKeyDestroyed:
+					p.done(keyTimer(fact.Subject, string(fact.Purpose)))
+				case privacy.ErasureCompleted:
+					p.done("erase " + user)
+				}
+			}
+			return p.insert(ctx, jobs, tx)
+		},
+	}
+}
+
+func keyTimer(subject, purpose string) string { return "key " + subject + " " + purpose }

@@ -1,0 +1,145 @@
+package commands
+
+import (
+	"context"
+	"time"
+
+	"github.com/hostfold/hostfold/commands/vault"
+	"github.com/hostfold/hostfold/domain"
+	"github.com/hostfold/hostfold/domain/delegation"
+	"github.com/hostfold/hostfold/domain/user"
+	"github.com/hostfold/hostfold/eventstore"
+)
+
+// CloseUser ends the caller's own log-in for good.
+type CloseUser struct {
+	UserID   string `json:"-"`
+	Password string `json:"password" doc:"The caller's password."`
+}
+
+// CloseUser is refused while the caller owns an account. Who owns what is told
+// by the rights that the call carries.
+func (d *Dispatcher) CloseUser(ctx context.Context, call Call, cmd CloseUser) (Receipt, error) {
+	ctx, cancel := d.bound(ctx)
+	defer cancel()
+	u, _, err := d.provenSelf(ctx, call, cmd.UserID, "password", cmd.Password)
+	if err != nil {
+		return Receipt{}, err
+	}
+	owns := false
+	for _, grant := range call.Grants.Accounts {
+		owns = owns || grant.Owner
+	}
+	if _, err := u.Close(owns); err != nil {
+		return Receipt{}, err // and no session has ended
+	}
+	receipt, err := endingSessions(ctx, d, cmd.UserID, "", func() (Receipt, error) {
+		return Execute(ctx, d, call, closeUser{cmd.UserID, owns})
+	})
+	if err != nil {
+		return Receipt{}, err
+	}
+	return receipt, d.FinishClose(ctx, call, cmd.UserID)
+}
+
+// FinishClose gives up what a closed user leaves behind: sessions, devices,
+// mailed links, its address. Of a locked one it ends the sessions. Process
+// managers call it again for every user that was closed or locked.
+func (d *Dispatcher) FinishClose(ctx context.Context, call Call, id string) error {
+	u, err := Load(ctx, d.Streams(), user.Decider.At(id))
+	if err != nil || u.MayEnter() == nil {
+		return err
+	}
+	if err := d.Vault.EndSessions(ctx, id, ""); err != nil || !u.IsClosed {
+		return err
+	}
+	if err := d.Vault.ForgetDevices(ctx, id); err != nil {
+		return err
+	}
+	if err := d.Vault.EndMailTokens(ctx, id, vault.VerifyEmail, vault.ChangeEmail, vault.ResetPassword); err != nil || u.Email == eventstore.Erased {
+		return err
+	}
+	return d.free(ctx, call, user.NormalEmail(u.Email), id)
+}
+
+type closeUser struct {
+	user string
+	owns bool
+}
+
+func (c closeUser) Target() user.Target         { return user.Decider.At(c.user) }
+func (closeUser) Permission() domain.Permission { return delegation.Self }
+
+func (c closeUser) Decide(u user.User, _ Env) ([]user.Event, error) { return u.Close(c.owns) }
+
+// LockUser keeps a user out until it is unlocked.
+type LockUser struct {
+	UserID string `json:"-"`
+	Reason string `json:"reason" doc:"For the record; the user is not told."`
+}
+
+// LockUser ends the user's sessions, too.
+func (d *Dispatcher) LockUser(ctx context.Context, call Call, cmd LockUser) (Receipt, error) {
+	ctx, cancel := d.bound(ctx)
+	defer cancel()
+	receipt, err := Execute(ctx, d, call, lockUser{cmd.UserID, cmd.Reason})
+	if err != nil {
+		return Receipt{}, err
+	}
+	return receipt, d.Vault.EndSessions(ctx, cmd.UserID, "")
+}
+
+type lockUser struct{ user, reason string }
+
+func (c lockUser) Target() user.Target         { return user.Decider.At(c.user) }
+func (lockUser) Permission() domain.Permission { return delegation.StaffAccounts }
+
+func (c lockUser) Decide(u user.User, _ Env) ([]user.Event, error) { return u.Lock(c.reason) }
+
+// UnlockUser lets a locked user in again.
+type UnlockUser struct {
+	UserID string `json:"-"`
+}
+
+// Target is the user.
+func (c UnlockUser) Target() user.Target { return user.Decider.At(c.UserID) }
+
+// Permission is staff's.
+func (UnlockUser) Permission() domain.Permission { return delegation.StaffAccounts }
+
+// Decide unlocks the user.
+func (UnlockUser) Decide(u user.User, _ Env) ([]user.Event, error) { return u.Unlock() }
+
+// ObserveLoginFailures writes the failed log-ins of hours that are over to
+// their users' streams, one event per user and hour, also after a crash.
+func (d *Dispatcher) ObserveLoginFailures(ctx context.Context, call Call) error {
+	for {
+		found, err := d.Vault.Unobserved(ctx)
+		if err != nil || len(found) == 0 {
+			return err
+		}
+		for _, f := range found {
+			hour := f.Hour.UTC().Format(time.RFC3339)
+			once := call
+			once.CommandID = derive(derive(call.CommandID, "failures"), f.UserID, hour)
+			if _, err := Execute(ctx, d, once, observeFailures{f.UserID, hour, f.Count}); err != nil {
+				return err
+			}
+			if err := d.Vault.Observed(ctx, f); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+type observeFailures struct {
+	user, hour string
+	count      int
+}
+
+func (c observeFailures) Target() user.Target         { return user.Decider.At(c.user) }
+func (observeFailures) Permission() domain.Permission { return delegation.System }
+
+func (c observeFailures) Decide(u user.User, _ Env) ([]user.Event, error) {
+	return u.ObserveFailures(c.hour, c.count)
+}

@@ -1,0 +1,301 @@
+package vault
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/hostfold/hostfold/domain"
+)
+
+// Action is something that may not be tried without limit. The limits are
+// told to operators in docs/security.md.
+type Action string
+
+// What is limited, and whose attempts are counted together.
+const (
+	// loginPair is one source at one address, loginSource one source at all
+	// addresses, loginAddress all unknown devices at one address, and
+	// loginDevice one known device at its address.
+	loginPair    Action = "login pair"
+	loginSource  Action = "login source"
+	loginAddress Action = "login address"
+	loginDevice  Action = "login device"
+	// Register is a registration, of one source.
+	Register Action = "register"
+	// RequestReset is asking for a mail to set a new password, of one source.
+	RequestReset Action = "request reset"
+	// ResetMail is such a mail, to one address.
+	ResetMail Action = "reset mail"
+	// UseToken is following a mailed link, of one source.
+	UseToken Action = "use token"
+	// factorSource is one source's second factors, factorUser the codes that
+	// unknown devices try on one user, factorDevice those of one known device.
+	// OwnFactor is a logged-in user's second factor.
+	factorSource Action = "factor source"
+	factorUser   Action = "factor user"
+	factorDevice Action = "factor device"
+	OwnFactor    Action = "own factor"
+	// PasskeyOptions is asking for what a passkey signs, of one source.
+	PasskeyOptions Action = "passkey options"
+	// OwnPassword is a logged-in user's proof of its password.
+	OwnPassword Action = "own password"
+	// OwnMail is a mail that a logged-in user asks for.
+	OwnMail Action = "own mail"
+	// NewDevice is the notice of a new device, to one user.
+	NewDevice Action = "new device"
+)
+
+// rule is how often an action may be tried.
+type rule struct {
+	// free attempts are taken at once. After them each has to wait for the one
+	// before: first, then twice as long each time, at most most.
+	free        int
+	first, most time.Duration
+	// quiet is how long after the last wait the count begins anew.
+	quiet time.Duration
+}
+
+func (a Action) rule() rule {
+	switch a {
+	case loginPair, OwnPassword:
+		return rule{free: 5, first: time.Second, most: 15 * time.Minute, quiet: time.Hour}
+	case factorUser, factorDevice, OwnFactor:
+		// Of a million codes three hold at a time: so few tries a day find one in
+		// centuries.
+		return rule{free: 10, first: time.Minute, most: 6 * time.Hour, quiet: 24 * time.Hour}
+	case PasskeyOptions:
+		return rule{free: 200, first: time.Second, most: 10 * time.Second, quiet: 10 * time.Minute}
+	case loginDevice:
+		return rule{free: 10, first: time.Second, most: 15 * time.Minute, quiet: time.Hour}
+	case loginSource, factorSource, UseToken:
+		return rule{free: 30, first: time.Second, most: 15 * time.Minute, quiet: time.Hour}
+	case loginAddress:
+		return rule{free: 50, first: time.Second, most: 15 * time.Minute, quiet: 24 * time.Hour}
+	case Register:
+		return rule{free: 20, first: time.Minute, most: time.Hour, quiet: time.Hour}
+	case RequestReset:
+		return rule{free: 10, first: time.Minute, most: 15 * time.Minute, quiet: time.Hour}
+	case ResetMail:
+		return rule{free: 1, first: 15 * time.Minute, most: 15 * time.Minute}
+	case OwnMail, NewDevice:
+		return rule{free: 5, first: time.Minute, most: time.Hour, quiet: 24 * time.Hour}
+	}
+	return rule{free: 1, first: time.Second, most: 15 * time.Minute, quiet: time.Hour}
+}
+
+// knownFor is how long a device stays known after its last log-in.
+const knownFor = 180 * 24 * time.Hour
+
+// ErrLimited says that there were too many attempts.
+var ErrLimited = &domain.Error{Kind: domain.KindLimited, Code: "too_many_attempts", Detail: "Too many attempts; try again later."}
+
+// LimitedError is ErrLimited with the time to wait.
+type LimitedError struct{ RetryAfter time.Duration }
+
+// Error is the refusal's text.
+func (e *LimitedError) Error() string { return ErrLimited.Error() }
+
+// Unwrap is ErrLimited.
+func (e *LimitedError) Unwrap() error { return ErrLimited }
+
+// Attempt is one try, counted before it is made, so that many at once cannot
+// all slip through.
+type Attempt struct {
+	// own are the counters of this very party, shared those that others move, too.
+	own, shared [][]byte
+	// device and agent are what the attempt came from, as Login's known devices are kept.
+	device, agent []byte
+	// before is the attempt at the password that a second factor's follows.
+	before *Attempt
+}
+
+// counter is one of an attempt's counters.
+type counter struct {
+	who []byte
+	rule
+}
+
+// Try counts an attempt of somebody at an action; *LimitedError when there were
+// too many. Who is a source (Source), a user's id, an address.
+func (v *Vault) Try(ctx context.Context, action Action, who string) (Attempt, error) {
+	c := counter{v.pepper.sum("attempt", string(action), who), action.rule()}
+	return Attempt{own: [][]byte{c.who}}, v.count(ctx, c)
+}
+
+// TryLogin counts a log-in of an address; *LimitedError when there were too
+// many. A device from which the address was logged in to before has a counter
+// of its own, so that neither strangers nor neighbours on its network keep the
+// owner out.
+func (v *Vault) TryLogin(ctx context.Context, from Client, email string) (Attempt, error) {
+	a, counters, err := v.login(ctx, from, email)
+	if err != nil {
+		return a, err
+	}
+	return a, v.count(ctx, counters...)
+}
+
+// TryFactor counts a second factor of a user that has an address. A code can be
+// guessed: it counts for the user, too, or for the known device that it comes
+// from. A recovery code or a passkey cannot: whatever strangers do, who has one
+// gets in.
+func (v *Vault) TryFactor(ctx context.Context, from Client, email, userID string, guessable bool) (Attempt, error) {
+	before, _, err := v.login(ctx, from, email)
+	if err != nil {
+		return Attempt{}, err
+	}
+	a := Attempt{device: before.device, agent: before.agent, before: &before}
+	source := counter{v.pepper.sum("attempt", string(factorSource), Source(from.IP)), factorSource.rule()}
+	switch known := len(before.shared) == 0; {
+	case !guessable:
+		a.shared = [][]byte{source.who}
+		return a, v.count(ctx, source)
+	case known:
+		own := counter{v.pepper.sum("attempt", string(factorDevice), from.Device, userID), factorDevice.rule()}
+		a.own = [][]byte{own.who}
+		return a, v.count(ctx, own)
+	default:
+		all := counter{v.pepper.sum("attempt", string(factorUser), userID), factorUser.rule()}
+		a.shared = [][]byte{source.who, all.who}
+		return a, v.count(ctx, source, all)
+	}
+}
+
+// login is an attempt at an address that is not counted yet, and its counters.
+func (v *Vault) login(ctx context.Context, from Client, email string) (Attempt, []counter, error) {
+	source := Source(from.IP)
+	a := Attempt{
+		device: v.pepper.sum("device", from.Device, email),
+		agent:  v.pepper.sum("agent", source, from.Browser, from.System, email),
+	}
+	known, err := v.knows(ctx, a.device)
+	if err != nil {
+		return a, nil, err
+	}
+	if known && from.Device != "" {
+		own := counter{v.pepper.sum("attempt", string(loginDevice), from.Device, email), loginDevice.rule()}
+		a.own = [][]byte{own.who}
+		return a, []counter{own}, nil
+	}
+	pair := counter{v.pepper.sum("attempt", string(loginPair), source, email), loginPair.rule()}
+	all := counter{v.pepper.sum("attempt", string(loginSource), source), loginSource.rule()}
+	address := counter{v.pepper.sum("attempt", string(loginAddress), email), loginAddress.rule()}
+	a.own, a.shared = [][]byte{pair.who}, [][]byte{all.who, address.who}
+	return a, []counter{all, pair, address}, nil
+}
+
+// TryReset counts a request to mail a link to an address, unless it comes from
+// a device that is known there: a neighbour on its network does not keep the
+// owner from its mail.
+func (v *Vault) TryReset(ctx context.Context, from Client, email string) (Attempt, error) {
+	known, err := v.knows(ctx, v.pepper.sum("device", from.Device, email))
+	if err != nil || known && from.Device != "" {
+		return Attempt{}, err
+	}
+	return v.Try(ctx, RequestReset, Source(from.IP))
+}
+
+func (v *Vault) knows(ctx context.Context, device []byte) (known bool, err error) {
+	err = v.pool.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM vault.known_device WHERE who = $1 AND seen_at > $2)`,
+		device, v.clock().Add(-knownFor)).Scan(&known)
+	return known, away("look for a known device", err)
+}
+
+// Succeeded forgets the failures of who has made an attempt, and takes the
+// attempt itself back where others are counted too.
+func (v *Vault) Succeeded(ctx context.Context, a Attempt) error {
+	_, err := v.pool.Exec(ctx, `DELETE FROM vault.attempt WHERE who = ANY($1)`, a.own)
+	if err != nil {
+		return away("forget failed attempts", err)
+	}
+	if err := v.takeBack(ctx, a.shared); err != nil || a.before == nil {
+		return err
+	}
+	return v.Succeeded(ctx, *a.before)
+}
+
+// TakeBack uncounts an attempt of which nothing was learnt, so that those who
+// try while the store is away are not shut out when it is back.
+func (v *Vault) TakeBack(ctx context.Context, a Attempt) error {
+	return v.takeBack(ctx, slices.Concat(a.own, a.shared))
+}
+
+func (v *Vault) takeBack(ctx context.Context, who [][]byte) error {
+	_, err := v.pool.Exec(ctx, `
+		UPDATE vault.attempt
+		SET count = count - 1, open_at = least(open_at, $2)
+		WHERE who = ANY($1) AND count > 0`, who, v.clock())
+	return away("take an attempt back", err)
+}
+
+// count adds one to each counter, or to none and refuses when one of them has
+// to wait. An attempt that is refused does not prolong anybody's wait. The
+// counters come in an order that is always the same, so that two attempts do
+// not wait for each other.
+func (v *Vault) count(ctx context.Context, counters ...counter) error {
+	now := v.clock()
+	err := pgx.BeginFunc(ctx, v.pool, func(tx pgx.Tx) error {
+		for _, c := range counters {
+			open := now
+			if c.free <= 1 {
+				open = now.Add(c.first)
+			}
+			var n int
+			err := tx.QueryRow(ctx, `
+				INSERT INTO vault.attempt AS a (who, count, open_at, ends_at)
+				VALUES ($1, 1, $3, $3::timestamptz + make_interval(secs => $7))
+				ON CONFLICT (who) DO UPDATE SET
+					(count, open_at, ends_at) = (
+						SELECT next.n, next.open_at, next.open_at + make_interval(secs => $7)
+						FROM (
+							SELECT 1 AS n, $3::timestamptz AS open_at
+							WHERE a.ends_at <= $2
+							UNION ALL
+							SELECT a.count + 1, $2 + make_interval(secs => CASE
+								WHEN a.count + 1 < $4 THEN 0
+								ELSE least($5 * power(2, least(a.count + 1 - $4, 30)), $6) END)
+							WHERE a.ends_at > $2
+						) next)
+				WHERE a.open_at <= $2 OR a.count < $4 OR a.ends_at <= $2
+				RETURNING count`,
+				c.who, now, open, c.free, c.first.Seconds(), c.most.Seconds(), c.quiet.Seconds()).Scan(&n)
+			if !errors.Is(err, pgx.ErrNoRows) {
+				if err != nil {
+					return err
+				}
+				continue
+			}
+			var until time.Time
+			if err := tx.QueryRow(ctx, `SELECT open_at FROM vault.attempt WHERE who = $1`, c.who).Scan(&until); err != nil {
+				return err
+			}
+			return &LimitedError{RetryAfter: max(until.Sub(now), time.Second)}
+		}
+		return nil
+	})
+	if limited, ok := errors.AsType[*LimitedError](err); ok {
+		return limited
+	}
+	return away("count an attempt", err)
+}
+
+// Source is what counts as one source of attempts: an IPv4 address, or an IPv6
+// network of the size that one customer gets.
+func Source(ip string) string {
+	addr, err := netip.ParseAddr(ip)
+	if err != nil {
+		return ip
+	}
+	if addr = addr.Unmap(); addr.Is4() {
+		return addr.String()
+	}
+	prefix, err := addr.WithZone("").Prefix(64)
+	if err != nil {
+		return addr.String()
+	}
+	return prefix.String()
+}

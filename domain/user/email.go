@@ -1,0 +1,63 @@
+package user
+
+import "github.com/hostfold/hostfold/domain"
+
+// EmailVerified says that somebody has shown to read the mail of the user's
+// address, or that who made the user vouches for it.
+type EmailVerified struct {
+	Email string `json:"email" personal:"self,profile"`
+}
+
+// EventType is the name on disk.
+func (EmailVerified) EventType() string { return "user.email_verified.v1" }
+
+func (EmailVerified) apply(u User) User {
+	u.Verified = true
+	return u
+}
+
+// ErrToken says that a mailed link does nothing any more. It does not say why,
+// since whoever has no link that holds is a stranger.
+var ErrToken = &domain.Error{
+	Kind: domain.KindInvalid, Code: "invalid_token",
+	Detail: "This link was used before or has expired; ask for a new mail.",
+	Fields: []domain.FieldError{{Field: "token", Message: "is used, expired or wrong"}},
+}
+
+// VerifyEmail notes that a mail to an address was read. One to an address that
+// the user has no more does nothing.
+func (u User) VerifyEmail(mailedTo string) ([]Event, error) {
+	switch {
+	case u.live() != nil, NormalEmail(u.Email) != NormalEmail(mailedTo):
+		return nil, ErrToken
+	case u.Verified:
+		return nil, nil
+	}
+	return []Event{EmailVerified{Email: u.Email}}, nil
+}
+
+// EmailChanged says that the user has another address, which is verified: the
+// change was confirmed by a mail to it.
+type EmailChanged struct {
+	Email    string `json:"email" personal:"self,profile"`
+	Previous string `json:"previous" personal:"self,profile"`
+}
+
+// EventType is the name on disk.
+func (EmailChanged) EventType() string { return "user.email_changed.v1" }
+
+func (e EmailChanged) apply(u User) User {
+	u.Email, u.Verified = e.Email, true
+	return u
+}
+
+// ChangeEmail makes an address whose mail was read the user's.
+func (u User) ChangeEmail(mailedTo string) ([]Event, error) {
+	switch {
+	case u.live() != nil:
+		return nil, ErrToken
+	case u.Email == mailedTo && u.Verified:
+		return nil, nil
+	}
+	return []Event{EmailChanged{Email: mailedTo, Previous: u.Email}}, nil
+}

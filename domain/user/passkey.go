@@ -1,0 +1,90 @@
+package user
+
+import (
+	"slices"
+
+	"github.com/hostfold/hostfold/domain"
+)
+
+// MaxPasskeys is how many passkeys a user may have.
+const MaxPasskeys = 20
+
+// Passkey is a key pair of the user whose private half is in a device (W3C Web
+// Authentication).
+type Passkey struct {
+	// ID is that of the vault row with the public key.
+	ID   string
+	Name string
+}
+
+// PasskeyAdded says that the user made a passkey: it logs in with it alone, or
+// after the password as the second factor.
+type PasskeyAdded struct {
+	// Passkey is the id of the vault row with the public key.
+	Passkey string `json:"passkey"`
+	// Name is what the user calls it.
+	Name string `json:"name" personal:"self,profile"`
+}
+
+// EventType is the name on disk.
+func (PasskeyAdded) EventType() string { return "user.passkey_added.v1" }
+
+func (e PasskeyAdded) apply(u User) User {
+	u.Passkeys = append(slices.Clip(u.Passkeys), Passkey{ID: e.Passkey, Name: e.Name})
+	return u
+}
+
+// AddPasskey takes the vault's row passkey for the user's. If it is the first
+// second factor, recovery codes come with it: the vault's row codes.
+func (u User) AddPasskey(passkey, name, codes string) ([]Event, error) {
+	if err := u.live(); err != nil {
+		return nil, err
+	}
+	var c domain.Check
+	e := PasskeyAdded{Passkey: passkey, Name: c.Line("name", name, 100)}
+	switch err := c.Err(); {
+	case err != nil:
+		return nil, err
+	case len(u.Passkeys) >= MaxPasskeys:
+		return nil, ErrManyPasskeys
+	case u.HasSecondFactor():
+		return []Event{e}, nil
+	}
+	return []Event{e, u.newCodes(codes)}, nil
+}
+
+// PasskeyRemoved says that a passkey opens nothing any more.
+type PasskeyRemoved struct {
+	Passkey string `json:"passkey"`
+}
+
+// EventType is the name on disk.
+func (PasskeyRemoved) EventType() string { return "user.passkey_removed.v1" }
+
+func (e PasskeyRemoved) apply(u User) User {
+	u.Passkeys = slices.DeleteFunc(slices.Clone(u.Passkeys), func(p Passkey) bool { return p.ID == e.Passkey })
+	return u.withoutIdleCodes()
+}
+
+// RemovePasskey takes a passkey away. With the last factor the recovery codes
+// go, too.
+func (u User) RemovePasskey(passkey string) ([]Event, error) {
+	if err := u.live(); err != nil {
+		return nil, err
+	}
+	if !u.HasPasskey(passkey) {
+		return nil, ErrNoPasskey
+	}
+	return []Event{PasskeyRemoved{Passkey: passkey}}, nil
+}
+
+// HasPasskey reports whether a passkey is the user's.
+func (u User) HasPasskey(id string) bool {
+	return slices.ContainsFunc(u.Passkeys, func(p Passkey) bool { return p.ID == id })
+}
+
+// Refusals about passkeys.
+var (
+	ErrManyPasskeys = domain.Conflict("too_many_passkeys", "You have 20 passkeys; remove one first.")
+	ErrNoPasskey    = domain.Missing("passkey")
+)

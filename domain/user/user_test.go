@@ -1,0 +1,167 @@
+package user_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/hostfold/hostfold/domain/domaintest"
+	"github.com/hostfold/hostfold/domain/user"
+)
+
+type events = []user.Event
+
+func TestRegister(t *testing.T) {
+	t.Parallel()
+	register := func(email, name string, locale user.Locale) func(user.User) (events, error) {
+		return func(u user.User) (events, error) { return u.Register(email, name, locale, "cred_1") }
+	}
+	registered := user.Registered{Email: "Pierre@Example.com", Name: "Pierre", Locale: user.French, Credential: "cred_1"}
+	c := domaintest.For(t, user.Decider)
+	c.When(register(" Pierre@Example.com ", "Pierre", user.French)).Then(registered).
+		When(register("p@example.com", "P", user.French)).Refused(user.ErrExists)
+	c.When(register("", "", "de")).RefusedField("email", "name", "locale")
+	for _, email := range []string{"pierre", "pierre@localhost", "Pierre <p@example.com>", "a@b@example.com", "p @example.com", "p@[127.0.0.1]", "p@example.com\nBcc: q@example.com"} {
+		c.When(register(email, "Pierre", user.French)).RefusedField("email")
+	}
+	if got := user.NormalEmail(" Pierre@Example.COM "); got != "pierre@example.com" {
+		t.Errorf("normal form %s", got)
+	}
+}
+
+func TestChangeProfile(t *testing.T) {
+	t.Parallel()
+	change := func(name *string, locale *user.Locale) func(user.User) (events, error) {
+		return func(u user.User) (events, error) { return u.ChangeProfile(name, locale) }
+	}
+	name, empty, english, german := "Paul", " ", user.English, user.Locale("de")
+	known := domaintest.For(t, user.Decider).Given(user.Registered{Email: "p@example.com", Name: "Pierre", Locale: user.French, Credential: "cred_1"})
+	known.When(change(&name, nil)).Then(user.ProfileUpdated{Name: "Paul", Locale: user.French}).
+		When(change(nil, &english)).Then(user.ProfileUpdated{Name: "Paul", Locale: user.English}).
+		When(change(&name, &english)).ThenNothing()
+	known.When(change(&empty, &german)).RefusedField("name", "locale")
+	domaintest.For(t, user.Decider).When(change(&name, nil)).Refused(user.ErrMissing)
+}
+
+var registered = user.Registered{Email: "P@example.com", Name: "Pierre", Locale: user.French, Credential: "cred_1"}
+
+func TestAPasswordIsChangedByWhoKnowsTheCurrentOne(t *testing.T) {
+	t.Parallel()
+	change := func(checked, credential string) func(user.User) (events, error) {
+		return func(u user.User) (events, error) { return u.ChangePassword(checked, credential) }
+	}
+	c := domaintest.For(t, user.Decider).Given(registered)
+	c.When(change("cred_1", "cred_2")).Then(user.PasswordChanged{Credential: "cred_2"}).
+		When(change("cred_1", "cred_2")).ThenNothing()
+	c.When(change("cred_0", "cred_2")).Refused(user.ErrPasswordMoved)
+	c.Given(user.Closed{}).When(change("cred_1", "cred_2")).Refused(user.ErrClosed)
+	domaintest.For(t, user.Decider).When(change("", "cred_2")).Refused(user.ErrMissing)
+}
+
+func TestAPasswordIsResetByAMailThatStillHolds(t *testing.T) {
+	t.Parallel()
+	reset := func(mailedTo, while string) func(user.User) (events, error) {
+		return func(u user.User) (events, error) { return u.ResetPassword(mailedTo, while, "cred_2") }
+	}
+	changed, verified := user.PasswordChanged{Credential: "cred_2"}, user.EmailVerified{Email: "P@example.com"}
+	c := domaintest.For(t, user.Decider).Given(registered)
+	done := c.When(reset("p@example.com", "cred_1")).Then(changed, verified)
+	done.When(reset("p@example.com", "cred_1")).Refused(user.ErrToken)
+	c.Given(verified).When(reset("p@example.com", "cred_1")).Then(changed)
+	c.Given(user.Locked{}).When(reset("p@example.com", "cred_1")).Then(changed, verified)
+	for _, moved := range []user.Event{user.PasswordChanged{Credential: "cred_3"}, user.EmailChanged{Email: "q@example.com"}, user.Closed{}} {
+		c.Given(moved).When(reset("p@example.com", "cred_1")).Refused(user.ErrToken)
+	}
+	domaintest.For(t, user.Decider).When(reset("", "")).Refused(user.ErrToken)
+
+	ask := func(u user.User) (events, error) { return u.RequestPasswordReset() }
+	c.When(ask).Then(user.PasswordResetRequested{})
+	c.Given(user.Closed{}).When(ask).Refused(user.ErrClosed)
+}
+
+func TestAnAddressIsVerifiedByItsReader(t *testing.T) {
+	t.Parallel()
+	verify := func(mailedTo string) func(user.User) (events, error) {
+		return func(u user.User) (events, error) { return u.VerifyEmail(mailedTo) }
+	}
+	c := domaintest.For(t, user.Decider).Given(registered)
+	c.When(verify("p@example.com")).Then(user.EmailVerified{Email: "P@example.com"}).When(verify("p@example.com")).ThenNothing()
+	c.When(verify("q@example.com")).Refused(user.ErrToken)
+	c.Given(user.Closed{}).When(verify("p@example.com")).Refused(user.ErrToken)
+	domaintest.For(t, user.Decider).When(verify("")).Refused(user.ErrToken)
+}
+
+func TestAnAddressIsChangedToOneThatIsRead(t *testing.T) {
+	t.Parallel()
+	change := func(u user.User) (events, error) { return u.ChangeEmail("q@example.com") }
+	c := domaintest.For(t, user.Decider).Given(registered)
+	changed := c.When(change).Then(user.EmailChanged{Email: "q@example.com", Previous: "P@example.com"})
+	changed.When(change).ThenNothing()
+	if u := changed.State(); u.Email != "q@example.com" || !u.Verified {
+		t.Errorf("the user is %+v", u)
+	}
+	c.Given(user.Closed{}).When(change).Refused(user.ErrToken)
+}
+
+func TestTheStatesOfAUser(t *testing.T) {
+	t.Parallel()
+	verified, locked := user.EmailVerified{Email: "P@example.com"}, user.Locked{Reason: "abuse"}
+	for _, c := range []struct {
+		name   string
+		given  events
+		status user.Status
+		enter  error
+		orders error
+	}{
+		{"nobody", nil, user.StatusAbsent, user.ErrMissing, user.ErrMissing},
+		{"new", events{registered}, user.StatusPending, nil, user.ErrNotVerified},
+		{"verified", events{registered, verified}, user.StatusActive, nil, nil},
+		{"locked", events{registered, verified, locked}, user.StatusLocked, user.ErrLocked, nil},
+		{"unlocked", events{registered, verified, locked, user.Unlocked{}}, user.StatusActive, nil, nil},
+		{"locked while new", events{registered, locked, user.Unlocked{}}, user.StatusPending, nil, user.ErrNotVerified},
+		{"closed", events{registered, verified, user.Closed{}}, user.StatusClosed, user.ErrClosed, user.ErrClosed},
+	} {
+		u := user.Decider.Fold(c.given...)
+		if u.Status() != c.status || !errors.Is(u.MayEnter(), c.enter) || !errors.Is(u.MustBeVerified(), c.orders) {
+			t.Errorf("%s: %s, %v, %v", c.name, u.Status(), u.MayEnter(), u.MustBeVerified())
+		}
+	}
+}
+
+func TestLockingAndClosing(t *testing.T) {
+	t.Parallel()
+	lock := func(u user.User) (events, error) { return u.Lock("abuse") }
+	unlock := func(u user.User) (events, error) { return u.Unlock() }
+	shut := func(owns bool) func(user.User) (events, error) {
+		return func(u user.User) (events, error) { return u.Close(owns) }
+	}
+	c := domaintest.For(t, user.Decider).Given(registered)
+	c.When(unlock).ThenNothing()
+	locked := c.When(lock).Then(user.Locked{Reason: "abuse"})
+	locked.When(lock).ThenNothing()
+	locked.When(shut(false)).Refused(user.ErrLocked)
+	locked.When(unlock).Then(user.Unlocked{}).When(shut(false)).Then(user.Closed{})
+	c.When(func(u user.User) (events, error) { return u.Lock(" ") }).RefusedField("reason")
+	c.When(shut(true)).Refused(user.ErrOwnsAccounts)
+	closed := c.When(shut(false)).Then(user.Closed{})
+	closed.When(shut(false)).ThenNothing()
+	closed.When(lock).Refused(user.ErrClosed)
+	closed.When(unlock).Refused(user.ErrClosed)
+	nobody := domaintest.For(t, user.Decider)
+	nobody.When(shut(false)).Refused(user.ErrMissing)
+	nobody.When(lock).Refused(user.ErrMissing)
+}
+
+func TestWhatIsSeenOfLogIns(t *testing.T) {
+	t.Parallel()
+	device := func(u user.User) (events, error) { return u.SeeDevice("Firefox", "Linux", "192.0.2.7") }
+	failures := func(n int) func(user.User) (events, error) {
+		return func(u user.User) (events, error) { return u.ObserveFailures("2026-01-31T12:00:00Z", n) }
+	}
+	c := domaintest.For(t, user.Decider).Given(registered)
+	c.When(device).Then(user.NewDeviceSeen{Browser: "Firefox", System: "Linux", IP: "192.0.2.7"})
+	c.When(failures(3)).Then(user.LoginFailuresObserved{Hour: "2026-01-31T12:00:00Z", Count: 3})
+	c.When(failures(0)).ThenNothing()
+	nobody := domaintest.For(t, user.Decider)
+	nobody.When(device).Refused(user.ErrMissing)
+	nobody.When(failures(3)).ThenNothing()
+}

@@ -1,0 +1,324 @@
+package http_test
+
+import (
+	"encoding/json"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// audience is who may use a route.
+type audience int
+
+const (
+	anyone   audience = iota + 1 // needs no log-in
+	member                       // any user, for its own things
+	customer                     // who holds the account in the path, and staff who read
+	staff                        // staff alone
+)
+
+// expectation is what the access test knows of a route.
+type expectation struct {
+	who audience
+	// body is one that the route takes.
+	body string
+}
+
+// expectations has every route of the contract. A route that is missing here
+// fails the test.
+func expectations() map[string]expectation {
+	session := `{"email":"nobody@example.com","password":"nothing"}`
+	return map[string]expectation{
+		"POST /v1/users":                                                 {anyone, `{"email":"new@example.com","password":"` + password + `","name":"New","locale":"fr"}`},
+		"POST /v1/users/verify-email":                                    {anyone, `{"token":"x"}`},
+		"POST /v1/sessions":                                              {anyone, session},
+		"POST /v1/password-resets":                                       {anyone, `{"email":"nobody@example.com"}`},
+		"POST /v1/password-resets/confirm":                               {anyone, `{"token":"x","password":"` + password + `"}`},
+		"GET /v1/products":                                               {anyone, ""},
+		"GET /v1/products/{id}":                                          {anyone, ""},
+		"GET /v1/news":                                                   {anyone, ""},
+		"GET /v1/news/{id}":                                              {anyone, ""},
+		"DELETE /v1/sessions/current":                                    {member, ""},
+		"GET /v1/me":                                                     {member, ""},
+		"PATCH /v1/me":                                                   {member, `{"name":"New"}`},
+		"GET /v1/me/sessions":                                            {member, ""},
+		"DELETE /v1/me/sessions/{id}":                                    {member, ""},
+		"GET /v1/me/logins":                                              {member, ""},
+		"POST /v1/me/email-verification":                                 {member, ""},
+		"POST /v1/me/email":                                              {member, `{"email":"bob.new@example.com","password":"` + password + `"}`},
+		"POST /v1/me/password":                                           {member, `{"current":"wrong","new":"` + password + `"}`},
+		"POST /v1/me/close":                                              {member, `{"password":"` + password + `"}`},
+		"POST /v1/sessions/passkey-options":                              {anyone, ""},
+		"POST /v1/me/totp":                                               {member, ""},
+		"POST /v1/me/totp/confirm":                                       {member, `{"code":"000000"}`},
+		"POST /v1/me/totp/disable":                                       {member, `{"code":"000000"}`},
+		"POST /v1/me/recovery-codes":                                     {member, `{"code":"000000"}`},
+		"POST /v1/me/confirmations":                                      {member, `{"password":"wrong"}`},
+		"POST /v1/me/confirmations/passkey-options":                      {member, ""},
+		"GET /v1/me/passkeys":                                            {member, ""},
+		"POST /v1/me/passkeys":                                           {member, `{"challenge":"x","name":"x","passkey":{}}`},
+		"POST /v1/me/passkeys/options":                                   {member, ""},
+		"DELETE /v1/me/passkeys/{id}":                                    {member, ""},
+		"GET /v1/me/accounts":                                            {member, ""},
+		"POST /v1/accounts":                                              {member, `{"name":"New","kind":"individual","country":"FR","currency":"EUR"}`},
+		"GET /v1/events":                                                 {member, ""},
+		"GET /v1/accounts/{account}":                                     {customer, ""},
+		"PATCH /v1/accounts/{account}":                                   {customer, `{"name":"New"}`},
+		"GET /v1/accounts/{account}/dashboard":                           {customer, ""},
+		"GET /v1/accounts/{account}/services":                            {customer, ""},
+		"GET /v1/accounts/{account}/services/{id}":                       {customer, ""},
+		"PATCH /v1/accounts/{account}/services/{id}":                     {customer, `{"label":"new"}`},
+		"GET /v1/accounts/{account}/domains":                             {customer, ""},
+		"GET /v1/accounts/{account}/domains/{name}":                      {customer, ""},
+		"GET /v1/accounts/{account}/invoices":                            {customer, ""},
+		"GET /v1/accounts/{account}/invoices/{id}":                       {customer, ""},
+		"GET /v1/accounts/{account}/credit-notes":                        {customer, ""},
+		"GET /v1/accounts/{account}/credit-notes/{id}":                   {customer, ""},
+		"GET /v1/accounts/{account}/tickets":                             {customer, ""},
+		"POST /v1/accounts/{account}/tickets":                            {customer, ticketBody},
+		"GET /v1/accounts/{account}/tickets/{id}":                        {customer, ""},
+		"POST /v1/accounts/{account}/tickets/{id}/replies":               {customer, `{"message":"new"}`},
+		"POST /v1/accounts/{account}/tickets/{id}/close":                 {customer, ""},
+		"POST /v1/accounts/{account}/tickets/{id}/reopen":                {customer, ""},
+		"GET /v1/accounts/{account}/notifications":                       {customer, ""},
+		"POST /v1/accounts/{account}/notifications/{id}/read":            {customer, ""},
+		"POST /v1/accounts/{account}/notifications/read-all":             {customer, ""},
+		"POST /v1/delegations/accept":                                    {member, `{"token":"none"}`},
+		"POST /v1/delegations/decline":                                   {member, `{"token":"none"}`},
+		"GET /v1/accounts/{account}/delegations":                         {customer, ""},
+		"POST /v1/accounts/{account}/delegations":                        {customer, `{"email":"new@example.com","permissions":["profile.read"],"scope":{}}`},
+		"GET /v1/accounts/{account}/delegations/{id}":                    {customer, ""},
+		"PATCH /v1/accounts/{account}/delegations/{id}":                  {customer, `{"permissions":["*"]}`},
+		"DELETE /v1/accounts/{account}/delegations/{id}":                 {customer, ""},
+		"POST /v1/accounts/{account}/delegations/{id}/resend":            {customer, ""},
+		"GET /v1/accounts/{account}/history":                             {customer, ""},
+		"GET /v1/accounts/{account}/api-tokens":                          {customer, ""},
+		"POST /v1/accounts/{account}/api-tokens":                         {customer, `{"name":"new","permissions":["*"]}`},
+		"DELETE /v1/accounts/{account}/api-tokens/{id}":                  {customer, ""},
+		"GET /v1/staff/accounts":                                         {staff, ""},
+		"POST /v1/staff/users/{user}/lock":                               {staff, `{"reason":"x"}`},
+		"POST /v1/staff/users/{user}/unlock":                             {staff, ""},
+		"POST /v1/staff/accounts/{account}/invoices":                     {staff, invoiceBody},
+		"POST /v1/staff/accounts/{account}/invoices/{id}/lines":          {staff, `{"description":"x","quantity":"1","unit_price":{"amount":"1.00","currency":"EUR"},"vat_rate":"20"}`},
+		"DELETE /v1/staff/accounts/{account}/invoices/{id}/lines/{line}": {staff, ""},
+		"DELETE /v1/staff/accounts/{account}/invoices/{id}":              {staff, ""},
+		"POST /v1/staff/accounts/{account}/invoices/{id}/issue":          {staff, ""},
+		"POST /v1/staff/accounts/{account}/invoices/{id}/credit":         {staff, `{"reason":"x"}`},
+		"POST /v1/staff/accounts/{account}/invoices/{id}/payments":       {staff, `{"amount":{"amount":"1.00","currency":"EUR"},"reference":"x","received_on":"2026-01-05"}`},
+		"POST /v1/staff/accounts/{account}/services":                     {staff, `{"product":"prd_1","label":"x","cycle":"monthly"}`},
+		"POST /v1/staff/accounts/{account}/services/{id}/activate":       {staff, ""},
+		"POST /v1/staff/accounts/{account}/services/{id}/suspend":        {staff, `{"reason":"overdue"}`},
+		"POST /v1/staff/accounts/{account}/services/{id}/lift":           {staff, `{"reason":"overdue"}`},
+		"POST /v1/staff/accounts/{account}/domains":                      {staff, `{"name":"new.example","registered_on":"2026-01-02","expires_on":"2027-01-02"}`},
+		"POST /v1/staff/products":                                        {staff, productBody("new")},
+		"POST /v1/staff/news":                                            {staff, `{"title":"x","body":"x"}`},
+		"GET /v1/staff/tickets":                                          {staff, ""},
+		"GET /v1/staff/tickets/{id}":                                     {staff, ""},
+		"POST /v1/staff/tickets/{id}/replies":                            {staff, `{"message":"x"}`},
+		"POST /v1/staff/tickets/{id}/close":                              {staff, ""},
+		"GET /v1/me/export":                                              {member, ""},
+		"GET /v1/accounts/{account}/export":                              {customer, ""},
+		"POST /v1/me/erasure":                                            {member, `{"password":"not the right one"}`},
+		"GET /v1/me/erasure":                                             {member, ""},
+		"POST /v1/staff/users/{id}/erasure":                              {staff, ""},
+		"GET /v1/staff/users/{id}/erasure":                               {staff, ""},
+		"POST /v1/staff/users/{id}/legal-hold":                           {staff, `{"reference":"2026/17"}`},
+		"DELETE /v1/staff/users/{id}/legal-hold":                         {staff, ""},
+		"GET /v1/audit/streams/{stream}":                                 {staff, ""},
+		"GET /v1/audit/events":                                           {staff, ""},
+	}
+}
+
+// routes are those of the published document, "METHOD /path".
+func routes(t *testing.T, h http.Handler) []string {
+	t.Helper()
+	var doc struct {
+		Paths map[string]map[string]struct {
+			Security []any `json:"security"`
+		} `json:"paths"`
+	}
+	if err := json.Unmarshal(get(t, h, "/openapi.json").body, &doc); err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for path, methods := range doc.Paths {
+		for method, op := range methods {
+			name := strings.ToUpper(method) + " " + path
+			all = append(all, name)
+			if e, known := expectations()[name]; known && (e.who == anyone) != (len(op.Security) == 0) {
+				t.Errorf("%s: the document says security %v", name, op.Security)
+			}
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+func TestEveryRouteHasAnExpectation(t *testing.T) {
+	t.Parallel()
+	documented := routes(t, begin(t).handler)
+	known := slices.Sorted(maps.Keys(expectations()))
+	for _, route := range documented {
+		if !slices.Contains(known, route) {
+			t.Errorf("%s is new: say in expectations who may use it", route)
+		}
+	}
+	for _, route := range known {
+		if !slices.Contains(documented, route) {
+			t.Errorf("%s is not in the document", route)
+		}
+	}
+}
+
+// fill puts an account and alice's ids into a route's path.
+func (s *scene) fill(path, account string) []string {
+	path = strings.ReplaceAll(path, "{account}", account)
+	path = strings.ReplaceAll(path, "{name}", domainName)
+	path = strings.ReplaceAll(path, "{line}", "1")
+	path = strings.ReplaceAll(path, "{user}", s.alice.id)
+	path = strings.ReplaceAll(path, "{stream}", "hosting-"+s.service)
+	if !strings.Contains(path, "{id}") {
+		return []string{path}
+	}
+	var all []string
+	for _, id := range []string{s.service, s.draft, s.invoice, s.creditNote, s.ticket, s.notification, s.session} {
+		all = append(all, strings.ReplaceAll(path, "{id}", id))
+	}
+	return all
+}
+
+// methods are those that a documented one brings.
+func methods(documented string) []string {
+	if documented == http.MethodGet {
+		return []string{http.MethodGet, http.MethodHead}
+	}
+	return []string{documented}
+}
+
+func TestNothingLeaks(t *testing.T) {
+	t.Parallel()
+	s := set(t)
+	all := routes(t, s.handler)
+	before := s.Checksums()
+	for _, route := range all {
+		e := expectations()[route]
+		method, template, _ := strings.Cut(route, " ")
+		ask := func(as party, account string) {
+			t.Helper()
+			for _, path := range s.fill(template, account) {
+				for _, method := range methods(method) {
+					a := s.do(t, as, method, path, e.body)
+					if told := s.leaks(a, path); len(told) > 0 {
+						t.Errorf("%s %s tells %v: %d %s", method, path, told, a.status, a.body)
+					}
+					if want := s.refusal(e, as, account, template); !slices.Contains(want, a.status) {
+						t.Errorf("%s %s answered %d, not one of %v: %s", method, path, a.status, want, a.body)
+					}
+				}
+			}
+		}
+		if route == "DELETE /v1/sessions/current" {
+			// It would end the session that the next routes are asked with.
+			if a := s.do(t, nobody, method, template, ""); a.status != 401 {
+				t.Errorf("nobody logs out: %d", a.status)
+			}
+			continue
+		}
+		ask(nobody, s.alice.account)
+		ask(s.bob, s.alice.account)
+		ask(s.bob, s.bob.account)
+		ask(s.bob, "acc_none")
+	}
+	s.Settle()
+	s.unchanged(t, before)
+}
+
+// refusal are the statuses that a route may answer a party that is not alice
+// and that asks for alice's things.
+func (s *scene) refusal(e expectation, as party, account, template string) []int {
+	others := strings.Contains(template, "{account}") && account != s.bob.account
+	switch {
+	case e.who == anyone:
+		return []int{200, 201, 202, 401, 404, 409, 422}
+	case as.token == "":
+		return []int{401}
+	case others:
+		return []int{404}
+	case e.who == staff:
+		return []int{403}
+	case template == "/v1/me/erasure":
+		return []int{404, 422} // nothing was asked for; the password is another's
+	case strings.Contains(template, "{id}"), strings.Contains(template, "{name}"):
+		return []int{404}
+	case strings.HasPrefix(template, "/v1/me/close"):
+		return []int{409} // bob owns an account
+	case strings.HasPrefix(template, "/v1/me/"):
+		return []int{200, 201, 202, 409, 422, 429} // bob has no second factor
+	}
+	return []int{200, 201, 202, 422, 429}
+}
+
+// unchanged fails when a stranger's requests changed anything of alice's.
+func (s *scene) unchanged(t *testing.T, before map[string]string) {
+	t.Helper()
+	after := s.Checksums()
+	for _, table := range []string{"read.service", "read.domain_name", "read.invoice", "read.credit_note", "read.notification"} {
+		if before[table] == "" || before[table] != after[table] {
+			t.Errorf("%s changed: %q, then %q", table, before[table], after[table])
+		}
+	}
+	shown := s.must(t, s.alice, http.MethodGet, "/v1/accounts/"+s.alice.account+"/tickets/"+s.ticket, "", 200)
+	if shown.header.Get("ETag") != `"0"` {
+		t.Errorf("the ticket changed: %s", shown.body)
+	}
+}
+
+// TestCursorsTellNothing takes alice's cursors to bob's lists and to the feed.
+func TestCursorsTellNothing(t *testing.T) {
+	t.Parallel()
+	s := set(t)
+	walked := 0
+	for _, route := range routes(t, s.handler) {
+		path, isRead := strings.CutPrefix(route, "GET ")
+		e := expectations()[route]
+		if !isRead || e.who != customer || strings.Contains(path, "{id}") {
+			continue
+		}
+		if strings.HasSuffix(path, "/{account}") || strings.HasSuffix(path, "/dashboard") || strings.HasSuffix(path, "/export") || strings.Contains(path, "{name}") {
+			continue // no list
+		}
+		first := s.must(t, s.alice, http.MethodGet, strings.ReplaceAll(path, "{account}", s.alice.account)+"?limit=1", "", 200)
+		cursor, ok := first.fields(t)["next_cursor"].(string)
+		if !ok {
+			continue // one item is all there is
+		}
+		walked++
+		own := strings.ReplaceAll(path, "{account}", s.bob.account) + "?limit=1&cursor=" + cursor
+		a := s.must(t, s.bob, http.MethodGet, own, "", 200)
+		if told := s.leaks(a, own); len(told) > 0 || len(a.items(t)) > 0 && !strings.Contains(path, "/history") { // bob opened an account
+			t.Errorf("%s tells %v: %s", own, told, a.body)
+		}
+		s.must(t, s.alice, http.MethodGet, strings.ReplaceAll(path, "{account}", s.alice.account)+"?limit=1&cursor="+cursor, "", 200)
+	}
+	if walked == 0 {
+		t.Error("no list had a second page")
+	}
+	feed := s.must(t, s.alice, http.MethodGet, "/v1/events?account="+s.alice.account, "", 200)
+	after := feed.header.Get("Next-Cursor")
+	for _, path := range []string{"/v1/events?account=" + s.bob.account, "/v1/events?account=" + s.bob.account + "&after=" + after} {
+		a := s.must(t, s.bob, http.MethodGet, path, "", 200)
+		if told := s.leaks(a, path); len(told) > 0 {
+			t.Errorf("%s tells %v: %s", path, told, a.body)
+		}
+	}
+	s.play(t,
+		step{"alice's feed", s.bob, "GET", "/v1/events?account=" + s.alice.account, "", nil, 404, "not_found", nil},
+		step{"alice's feed from her cursor", s.bob, "GET", "/v1/events?account=" + s.alice.account + "&after=" + after, "", nil, 404, "not_found", nil},
+		step{"alice's feed as a stream", s.bob, "GET", "/v1/events?account=" + s.alice.account, "", []string{"Accept", "text/event-stream"}, 404, "not_found", nil},
+		step{"everybody's feed", s.bob, "GET", "/v1/events", "", nil, 422, "invalid_field", []string{`"field":"account"`}},
+		step{"a feed of nobody", nobody, "GET", "/v1/events?account=" + s.alice.account, "", nil, 401, "", nil},
+		step{"a cursor of another list", s.alice, "GET", "/v1/accounts/" + s.alice.account + "/invoices?cursor=" + after, "", nil, 422, "invalid_field", []string{`"in":"query"`, `"field":"cursor"`}},
+	)
+}

@@ -1,0 +1,39 @@
+package http
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/hostfold/hostfold/commands"
+	"github.com/hostfold/hostfold/projections"
+)
+
+func (a *api) accounts() {
+	write(a, operation{
+		method: http.MethodPost, path: "/v1/accounts", summary: "Open an account", status: http.StatusCreated,
+		location: "/v1/accounts/{id}", rights: true,
+		notes: "The caller becomes its owner.",
+	}, nil, func(ctx context.Context, call commands.Call, c commands.OpenAccount) (commands.Receipt, Ref, error) {
+		return ref(commands.Execute(ctx, a.Dispatcher, call, c))
+	})
+	resource(a, operation{
+		method: http.MethodGet, path: "/v1/accounts/{account}", summary: "Read an account", model: "accounts",
+	}, func(ctx context.Context, r *request) (projections.AccountRow, uint64, error) {
+		row, err := a.Reader.Account(ctx, r.caller.Grants, r.account)
+		return row, row.StreamRevision, err
+	})
+	command(a, operation{
+		method: http.MethodPatch, path: "/v1/accounts/{account}", summary: "Update an account",
+		notes: "Fields that are left out stay as they are.",
+	}, func(r *request, c *commands.UpdateAccount) { c.AccountID = r.account })
+	read(a, operation{
+		method: http.MethodGet, path: "/v1/accounts/{account}/dashboard", summary: "Read the dashboard", model: "dashboard",
+		notes: "Counts that the caller may not see are absent.",
+	}, func(ctx context.Context, r *request, in *AsOf) (*found[projections.Dashboard], error) {
+		if err := in.now(); err != nil {
+			return nil, err
+		}
+		board, err := a.Reader.Dashboard(ctx, r.caller.Grants, r.account)
+		return &found[projections.Dashboard]{Body: board}, err
+	})
+}

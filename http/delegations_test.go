@@ -1,0 +1,369 @@
+package http_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"github.com/hostfold/hostfold/commands"
+	"github.com/hostfold/hostfold/commands/mailtext"
+	"github.com/hostfold/hostfold/domain"
+	"github.com/hostfold/hostfold/domain/delegation"
+	"github.com/hostfold/hostfold/eventstore"
+	"github.com/hostfold/hostfold/projections"
+)
+
+// invite asks the person with an address to act for as's account, and answers
+// what stands after # in the mail's link.
+func (w *world) invite(t testing.TB, as party, email, terms string) (id, secret string) {
+	t.Helper()
+	a := w.must(t, as, http.MethodPost, "/v1/accounts/"+as.account+"/delegations", fmt.Sprintf(`{"email":%q,%s}`, email, terms), http.StatusCreated)
+	return a.ID(t), w.mailed(t, a.ID(t), as.id)
+}
+
+// mailed is the secret of the mail that an open invitation leads to.
+func (w *world) mailed(t testing.TB, id, inviter string) string {
+	t.Helper()
+	d, err := commands.Load(t.Context(), w.dispatcher.Streams(), delegation.Decider.At(id))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cause := uuid.New()
+	if err := w.dispatcher.MailInvitation(t.Context(), system(), cause, id, d.Invitation, inviter); err != nil {
+		t.Fatal(err)
+	}
+	secret, found, err := w.vault.MailSecret(t.Context(), commands.MessageID(cause, mailtext.DelegationInvitation, d.Invitation))
+	if err != nil || !found {
+		t.Fatal("no mail was queued", err)
+	}
+	return secret
+}
+
+func token(secret string) string { return `{"token":"` + secret + `"}` }
+
+// delegate makes a party act for another's account.
+func (w *world) delegate(t testing.TB, owner, who party, terms string) (id string, acting party) {
+	t.Helper()
+	id, secret := w.invite(t, owner, who.email, terms)
+	w.must(t, who, http.MethodPost, "/v1/delegations/accept", token(secret), 200)
+	who.account = owner.account
+	return id, who
+}
+
+const (
+	onTickets  = `"permissions":["tickets.write"],"scope":{"all":true}`
+	onAll      = `"permissions":["*"],"scope":{"all":true}`
+	managing   = `"permissions":["users.manage","tickets.read"],"scope":{"all":true}`
+	oneService = `"permissions":["*"],"scope":{"services":[%q]}`
+)
+
+func TestADelegation(t *testing.T) {
+	t.Parallel()
+	s := set(t)
+	base := "/v1/accounts/" + s.alice.account
+	list := base + "/delegations"
+	carol := s.member(t, "carol")
+
+	id, first := s.invite(t, s.alice, "Carol@Example.com", onTickets)
+	again, second := s.invite(t, s.alice, "carol@example.com", onTickets)
+	if id != again {
+		t.Error("the same address has two delegations")
+	}
+	one := list + "/" + id
+	s.play(t,
+		step{"an invitation gives nothing", carol, "GET", base + "/tickets", "", nil, 404, "not_found", nil},
+		step{"it is for who has the address", s.bob, "POST", "/v1/delegations/accept", token(second), nil, 403, "invitation_for_another", nil},
+		step{"it verifies no address", nobody, "POST", "/v1/users/verify-email", token(second), nil, 422, "invalid_token", nil},
+		step{"nor sets a password", nobody, "POST", "/v1/password-resets/confirm", `{"token":"` + second + `","password":"` + password + `"}`, nil, 422, "invalid_token", nil},
+		step{"and not for nobody", nobody, "POST", "/v1/delegations/accept", token(second), nil, 401, "", nil},
+		step{"one that was sent again is void", carol, "POST", "/v1/delegations/accept", token(first), nil, 409, "invitation_over", nil},
+		step{"accepted it is in force", carol, "POST", "/v1/delegations/accept", token(second), nil, 200, "", []string{s.alice.account}},
+		step{"tickets are read", carol, "GET", base + "/tickets", "", nil, 200, "", []string{s.ticket}},
+		step{"and written", carol, "POST", base + "/tickets/" + s.ticket + "/replies", `{"message":"I am Carol"}`, nil, 201, "", nil},
+		step{"nothing else is", carol, "GET", base + "/services", "", nil, 403, "denied", nil},
+		step{"no users are seen", carol, "GET", list, "", nil, 403, "denied", nil},
+		step{"a repeat answers the same", carol, "POST", "/v1/delegations/accept", token(second), nil, 200, "", []string{s.alice.account}},
+		step{"it is not declined any more", carol, "POST", "/v1/delegations/decline", token(second), nil, 409, "invitation_over", nil},
+		step{"who acts is not invited again", s.alice, "POST", list, `{"email":"carol@example.com",` + onTickets + `}`, nil, 409, "delegation_active", nil},
+		step{"nor sent the invitation again", s.alice, "POST", one + "/resend", "", nil, 409, "delegation_not_invited", nil},
+		step{"she sees her accounts", carol, "GET", "/v1/me/accounts", "", nil, 200, "", []string{`"role":"delegate"`, `"tickets.read","tickets.write"`, `"scope":{"all":true}`}},
+		step{"bob sees no delegation", s.bob, "GET", one, "", nil, 404, "", nil},
+		step{"nor under his account", s.bob, "GET", "/v1/accounts/" + s.bob.account + "/delegations/" + id, "", nil, 404, "", nil},
+		step{"a narrower grant", s.alice, "PATCH", one, `{"permissions":["tickets.read"]}`, nil, 200, "", nil},
+		step{"is in force at once", carol, "POST", base + "/tickets/" + s.ticket + "/close", "", nil, 403, "denied", nil},
+		step{"she leaves others alone", carol, "DELETE", one, "", nil, 403, "denied", nil},
+		step{"revoked", s.alice, "DELETE", one, "", []string{"Idempotency-Key", "k1"}, 200, "", nil},
+		step{"she is out at once", carol, "GET", base + "/tickets", "", nil, 404, "not_found", nil},
+		step{"revoked again", s.alice, "DELETE", one, "", nil, 200, "", nil},
+		step{"revoked by the same key", s.alice, "DELETE", one, "", []string{"Idempotency-Key", "k1"}, 200, "", nil},
+		step{"the old link is void", carol, "POST", "/v1/delegations/accept", token(second), nil, 409, "invitation_over", nil},
+	)
+	s.Settle()
+	shown := s.must(t, s.alice, http.MethodGet, one, "", 200)
+	if shown.text(t, "status") != "revoked" || shown.text(t, "user") != carol.id || shown.text(t, "email") != "carol@example.com" {
+		t.Errorf("%s", shown.body)
+	}
+	// Invited anew after all, and now with an end.
+	_, third := s.invite(t, s.alice, "carol@example.com", onAll)
+	s.play(t,
+		step{"declined", carol, "POST", "/v1/delegations/decline", token(third), nil, 200, "", nil},
+		step{"declined again", carol, "POST", "/v1/delegations/decline", token(third), nil, 200, "", nil},
+		step{"not accepted after that", carol, "POST", "/v1/delegations/accept", token(third), nil, 409, "invitation_over", nil},
+		step{"the owner is not a delegate", s.alice, "POST", list, `{"email":"alice@example.com",` + onAll + `}`, nil, 201, "", nil},
+		step{"no end in the past", s.alice, "POST", list, `{"email":"d@example.com","expires_at":"2020-01-01T00:00:00Z",` + onAll + `}`, nil, 422, "invalid_field", []string{"expires_at"}},
+		step{"no unknown permission", s.alice, "POST", list, `{"email":"d@example.com","permissions":["all"],"scope":{"all":true}}`, nil, 422, "invalid_field", []string{"permissions"}},
+		step{"no address that is none", s.alice, "POST", list, `{"email":"d",` + onAll + `}`, nil, 422, "invalid_field", []string{"email"}},
+		step{"no service of another", s.alice, "POST", list, `{"email":"d@example.com",` + fmt.Sprintf(oneService, "hst_of_nobody") + `}`, nil, 422, "invalid_field", []string{"scope.services"}},
+		step{"a domain by its name", s.alice, "POST", list, `{"email":"d@example.com","permissions":["dns.manage"],"scope":{"domains":["` + domainName + `"]}}`, nil, 201, "", nil},
+		step{"no domain of another", s.bob, "POST", "/v1/accounts/" + s.bob.account + "/delegations", `{"email":"d@example.com","permissions":["dns.manage"],"scope":{"domains":["` + domainName + `"]}}`, nil, 422, "invalid_field", []string{"scope.domains"}},
+	)
+	own := s.mailed(t, s.idOf(t, s.alice, "alice@example.com"), s.alice.id)
+	s.play(t, step{"the owner acts already", s.alice, "POST", "/v1/delegations/accept", token(own), nil, 409, "delegation_own_account", nil})
+}
+
+// idOf finds a delegation by its address.
+func (w *world) idOf(t *testing.T, as party, email string) string {
+	t.Helper()
+	w.Settle()
+	for _, item := range w.must(t, as, http.MethodGet, "/v1/accounts/"+as.account+"/delegations", "", 200).items(t) {
+		if row, ok := item.(map[string]any); ok && row["email"] == email {
+			return row["id"].(string)
+		}
+	}
+	t.Fatal("no delegation of", email)
+	return ""
+}
+
+// TestTheHistorySaysWhoDidWhatByWhatRight has a delegate act under two grants.
+func TestTheHistorySaysWhoDidWhatByWhatRight(t *testing.T) {
+	t.Parallel()
+	w := begin(t)
+	ada := w.customer(t, "ada")
+	id, carol := w.delegate(t, ada, w.member(t, "carol"), `"permissions":["profile.write"],"scope":{"all":true}`)
+	base := "/v1/accounts/" + ada.account
+	w.must(t, carol, http.MethodPatch, base, `{"name":"by Carol"}`, 200)
+	w.must(t, ada, http.MethodPatch, base+"/delegations/"+id, `{"permissions":["*"]}`, 200)
+	_, program := w.token(t, carol, ada.account, `{"name":"x","permissions":["*"]}`)
+	w.must(t, program, http.MethodPatch, base, `{"name":"by her token"}`, 200)
+	w.must(t, ada, http.MethodDelete, base+"/delegations/"+id, "", 200)
+	w.Settle()
+
+	var got []string
+	cursor := ""
+	for {
+		page := w.must(t, ada, http.MethodGet, base+"/history?limit=2"+cursor, "", 200)
+		var list projections.List[projections.Act]
+		if err := json.Unmarshal(page.body, &list); err != nil {
+			t.Fatal(err)
+		}
+		for _, act := range list.Items {
+			line := fmt.Sprintf("%s %s %s %s", act.Type, act.Actor.Name, act.Grant.Role, act.Permission)
+			if act.Grant.Terms != nil {
+				line += fmt.Sprint(" ", act.Grant.Terms.Permissions)
+			}
+			if act.Actor.Token != "" {
+				line += " token"
+			}
+			if act.OnBehalfOf != "" {
+				line += " for " + strings.ReplaceAll(act.OnBehalfOf, ada.account, "the account")
+			}
+			got = append(got, line)
+		}
+		if list.NextCursor == nil {
+			break
+		}
+		cursor = "&cursor=" + *list.NextCursor
+	}
+	want := []string{
+		"delegation.revoked.v1 ada owner users.manage",
+		"account.profile_updated.v1 carol delegate profile.write [*] token for the account",
+		"apitoken.issued.v1 carol delegate member [*] for the account",
+		"delegation.grant_changed.v1 ada owner users.manage",
+		"account.profile_updated.v1 carol delegate profile.write [profile.read profile.write] for the account",
+		"delegation.invitation_accepted.v1 carol user signed_in",
+		"delegation.delegate_invited.v1 ada owner users.manage",
+		"account.opened.v1 ada user signed_in",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	hers := w.must(t, ada, http.MethodGet, base+"/history?actor="+carol.id+"&since=2020-01-01T00:00:00Z&until=2999-01-01T00:00:00Z", "", 200)
+	if len(hers.items(t)) != 4 {
+		t.Errorf("%s", hers.body)
+	}
+}
+
+func TestInvitingTellsNothingOfUsers(t *testing.T) {
+	t.Parallel()
+	w := begin(t)
+	ada := w.customer(t, "ada")
+	w.signUp(t, "known")
+	path := "/v1/accounts/" + ada.account + "/delegations"
+	var shapes []string
+	for _, email := range []string{"known@example.com", "unknown@example.com"} {
+		a := w.must(t, ada, http.MethodPost, path, `{"email":"`+email+`",`+onTickets+`}`, 201)
+		w.Settle()
+		row := w.must(t, ada, http.MethodGet, path+"/"+a.ID(t), "", 200)
+		text := string(a.body) + a.header.Get("ETag") + string(row.body) + row.header.Get("ETag")
+		for _, own := range []string{a.ID(t), email, row.text(t, "created_at"), row.text(t, "open_until")} {
+			text = strings.ReplaceAll(text, own, "-")
+		}
+		shapes = append(shapes, text)
+	}
+	if shapes[0] != shapes[1] {
+		t.Errorf("%s\n%s", shapes[0], shapes[1])
+	}
+}
+
+func TestADelegateOfOneServiceSeesNothingElse(t *testing.T) {
+	t.Parallel()
+	s := set(t)
+	other := s.must(t, s.clerk, http.MethodPost, "/v1/staff/accounts/"+s.alice.account+"/services", `{"product":"`+s.product+`","label":"shared label","cycle":"monthly"}`, 201).ID(t)
+	about := s.must(t, s.alice, http.MethodPost, "/v1/accounts/"+s.alice.account+"/tickets", `{"department":"technical","priority":"normal","subject":"shared subject","message":"shared message","related":{"kind":"service","id":"`+s.service+`"}}`, 201).ID(t)
+	s.Settle()
+	_, carol := s.delegate(t, s.alice, s.member(t, "carol"), fmt.Sprintf(`"permissions":["*"],"scope":{"services":[%q],"tickets":[%q]}`, other, about))
+	hidden := []string{"alice-secret", s.service, s.draft, s.invoice, s.creditNote, s.ticket, s.notification}
+	for _, route := range routes(t, s.handler) {
+		method, template, _ := strings.Cut(route, " ")
+		if !strings.HasPrefix(template, "/v1/accounts/{account}") && template != "/v1/events" {
+			continue
+		}
+		for _, path := range s.fill(template, s.alice.account) {
+			if template == "/v1/events" {
+				path += "?account=" + s.alice.account
+			}
+			a := s.do(t, carol, method, path, expectations()[route].body)
+			body := strings.ReplaceAll(string(a.body), path, "")
+			for _, secret := range hidden {
+				if strings.Contains(body, secret) {
+					t.Errorf("%s %s tells %s: %d %s", method, path, secret, a.status, a.body)
+				}
+			}
+			if strings.Contains(template, "{id}") && a.status != 403 && a.status != 404 {
+				t.Errorf("%s %s answered %d: %s", method, path, a.status, a.body)
+			}
+		}
+	}
+	base := "/v1/accounts/" + s.alice.account
+	s.play(t,
+		step{"its own is read", carol, "GET", base + "/services/" + other, "", nil, 200, "", []string{"shared label"}},
+		step{"and renamed", carol, "PATCH", base + "/services/" + other, `{"label":"renamed"}`, nil, 200, "", nil},
+		step{"another is missing", carol, "PATCH", base + "/services/" + s.service, `{"label":"x"}`, nil, 404, "not_found", []string{"There is no such service."}},
+		step{"as one that is nobody's", carol, "PATCH", base + "/services/hst_none", `{"label":"x"}`, nil, 404, "not_found", []string{"There is no such service."}},
+		step{"what it is not given is denied", carol, "GET", base + "/invoices", "", nil, 403, "denied", nil},
+		step{"no ticket is added", carol, "POST", base + "/tickets", ticketBody, nil, 403, "denied", nil},
+		step{"the ticket does not say what it is about", carol, "GET", base + "/tickets/" + about, "", nil, 200, "", []string{"shared subject"}},
+	)
+}
+
+func TestADelegateRaisesNobody(t *testing.T) {
+	t.Parallel()
+	s := set(t)
+	base := "/v1/accounts/" + s.alice.account + "/delegations"
+	_, carol := s.delegate(t, s.alice, s.member(t, "carol"), managing)
+	dan := s.member(t, "dan")
+	wide, dan := s.delegate(t, s.alice, dan, onAll)
+	s.Settle()
+	s.play(t,
+		step{"what it holds", carol, "POST", base, `{"email":"eve@example.com","permissions":["tickets.read"],"scope":{"all":true}}`, nil, 201, "", nil},
+		step{"what it does not hold", carol, "POST", base, `{"email":"eve@example.com","permissions":["tickets.write"],"scope":{"all":true}}`, nil, 403, "grant_too_wide", nil},
+		step{"everything", carol, "POST", base, `{"email":"eve@example.com",` + onAll + `}`, nil, 403, "grant_too_wide", nil},
+		step{"a wider one is not ended", carol, "DELETE", base + "/" + wide, "", nil, 403, "grant_too_wide", nil},
+		step{"nor changed", carol, "PATCH", base + "/" + wide, `{"permissions":["tickets.read"]}`, nil, 403, "grant_too_wide", nil},
+		step{"nor its own", dan, "PATCH", base + "/" + wide, `{"permissions":["tickets.read"]}`, nil, 403, "own_grant", nil},
+		step{"a narrower one is ended by a wider", dan, "DELETE", base + "/" + s.idOf(t, s.alice, "carol@example.com"), "", nil, 200, "", nil},
+	)
+}
+
+// TestANarrowerGrantEndsAStream has a delegate listen while its grant is narrowed.
+func TestANarrowerGrantEndsAStream(t *testing.T) {
+	t.Parallel()
+	w, server := served(t)
+	ada := w.customer(t, "ada")
+	id, carol := w.delegate(t, ada, w.member(t, "carol"), `"permissions":["profile.read","tickets.read"],"scope":{"all":true}`)
+	path := "/v1/accounts/" + ada.account
+	stream := listen(t, server, carol, "/v1/events?after=now&account="+ada.account, "")
+	w.must(t, ada, http.MethodPatch, path, `{"name":"one"}`, 200)
+	if e, _, ok := stream.next(t); !ok || e.Type != "account.profile_updated.v1" {
+		t.Fatalf("first came %+v", e)
+	}
+	w.must(t, ada, http.MethodPatch, path+"/delegations/"+id, `{"permissions":["profile.read"]}`, 200)
+	w.must(t, ada, http.MethodPatch, path, `{"name":"two"}`, 200)
+	if e, _, ok := stream.next(t); ok {
+		t.Errorf("after the change came %+v", e)
+	}
+	w.Settle()
+	if got, _ := w.batch(t, carol, "account="+ada.account+"&types=account.profile_updated.v1"); len(got) != 2 {
+		t.Error("who asks again is shown", names(got))
+	}
+}
+
+// poisoning is a store to which somebody else writes an event that no lane of
+// rights can read, just before a delegation's next event.
+type poisoning struct {
+	eventstore.Store
+	armed atomic.Bool
+}
+
+func (p *poisoning) Append(ctx context.Context, stream string, expected eventstore.Expected, events ...eventstore.NewEvent) (eventstore.Appended, error) {
+	if strings.HasPrefix(stream, "delegation-") && p.armed.CompareAndSwap(true, false) {
+		poison := eventstore.NewEvent{ID: uuid.New(), Type: "staff.hired.v99", Data: []byte(`{}`), Metadata: events[0].Metadata}
+		if _, err := p.Store.Append(ctx, "staff-usr_poison", eventstore.NoStream(), poison); err != nil {
+			return eventstore.Appended{}, err
+		}
+	}
+	return p.Store.Append(ctx, stream, expected, events...)
+}
+
+// TestARevocationThatIsNotInForceIsNotAnswered halts the lane of rights between
+// a request and its answer.
+func TestARevocationThatIsNotInForceIsNotAnswered(t *testing.T) {
+	t.Parallel()
+	w := begin(t)
+	ada := w.customer(t, "ada")
+	id, carol := w.delegate(t, ada, w.member(t, "carol"), onAll)
+	store := &poisoning{Store: w.Store}
+	w.dispatcher.Store = store
+	store.armed.Store(true)
+	a := w.do(t, ada, http.MethodDelete, "/v1/accounts/"+ada.account+"/delegations/"+id, "")
+	if a.status != 503 || a.code(t) != "not_in_force" || a.header.Get("Retry-After") == "" {
+		t.Errorf("the answer was %d %s", a.status, a.body)
+	}
+	// Nobody is let in by old rights.
+	w.must(t, carol, http.MethodGet, "/v1/accounts/"+ada.account, "", 503)
+	w.must(t, ada, http.MethodGet, "/v1/accounts/"+ada.account, "", 503)
+}
+
+func TestAnExpiredDelegateIsOut(t *testing.T) {
+	t.Parallel()
+	w := begin(t)
+	ada := w.customer(t, "ada")
+	given := func(id, user string, end time.Time) {
+		terms := delegation.Terms{Permissions: []domain.Permission{"*"}, Scope: delegation.Scope{All: true}, ExpiresAt: &end}
+		w.Given(ada.account, "delegation-"+id,
+			delegation.DelegateInvited{Account: ada.account, Invitation: "ivt_" + id, Email: user, OpenUntil: end, Terms: terms},
+			delegation.InvitationAccepted{Account: ada.account, User: user, Terms: terms})
+	}
+	carol, dan := w.member(t, "carol"), w.member(t, "dan")
+	given("dlg_over", carol.id, time.Now().Add(-time.Second))
+	given("dlg_open", dan.id, time.Now().Add(time.Hour))
+	w.Settle()
+	// Nobody has noted it, and carol is out.
+	w.must(t, carol, http.MethodGet, "/v1/accounts/"+ada.account, "", 404)
+	w.must(t, dan, http.MethodGet, "/v1/accounts/"+ada.account, "", 200)
+	list := "/v1/accounts/" + ada.account + "/delegations"
+	for id, want := range map[string]string{"dlg_over": "expired", "dlg_open": "active"} {
+		if row := w.must(t, ada, http.MethodGet, list+"/"+id, "", 200); row.text(t, "status") != want {
+			t.Errorf("%s", row.body)
+		}
+	}
+	w.must(t, ada, http.MethodPatch, list+"/dlg_over", `{"permissions":["*"]}`, 409)
+}

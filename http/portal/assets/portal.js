@@ -1,0 +1,179 @@
+// The pages work without this module. It closes menus, prints, and brings a
+// page up to date when the server says that what it shows has changed.
+
+const menus = document.querySelectorAll("details.drop");
+document.addEventListener("click", (event) => {
+  for (const menu of menus) if (!menu.contains(event.target)) menu.open = false;
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  for (const menu of menus) {
+    if (!menu.open) continue;
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  }
+});
+
+for (const button of document.querySelectorAll("[data-print]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => window.print());
+}
+
+// The secret of a mailed link stands behind # in the address: it is taken from
+// there into its form, and a form that asks nothing else is sent.
+const secret = document.querySelector("[data-secret]");
+function takeSecret() {
+  const value = decodeURIComponent(location.hash.slice(1));
+  if (!secret || !value) return;
+  for (const link of document.querySelectorAll(".lang a")) link.hash = location.hash;
+  secret.value = value;
+  secret.closest(".field").hidden = true;
+  history.replaceState(null, "", location.pathname + location.search);
+  if ("submit" in secret.form.dataset) secret.form.requestSubmit();
+}
+takeSecret();
+addEventListener("hashchange", takeSecret);
+
+// On the way to a form that needs a log-in first, the secret comes along: never
+// in a request, always behind #.
+if (!secret && location.hash) {
+  for (const link of document.querySelectorAll("a[data-carry]")) link.hash = location.hash;
+  for (const form of document.querySelectorAll("form[data-carry]")) form.action = new URL(location.hash, form.action).href;
+}
+
+// Copies what is shown once, where the browser lets pages do that.
+for (const button of document.querySelectorAll("[data-copy]")) {
+  if (!navigator.clipboard) break;
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(document.querySelector(button.dataset.copy).textContent);
+    button.querySelector("span").textContent = button.dataset.copied;
+  });
+}
+
+// A message such as "saved" is not said again when the page is reloaded.
+const here = new URL(location.href);
+if (here.searchParams.has("done")) {
+  here.searchParams.delete("done");
+  history.replaceState(null, "", here);
+}
+
+// Times of day are written for the reader's own zone; without this module they
+// are in the server's.
+function localise(root) {
+  const french = document.documentElement.lang === "fr";
+  const day = new Intl.DateTimeFormat(french ? "fr-FR" : "en-GB", {
+    day: french ? "2-digit" : "numeric", month: french ? "2-digit" : "short", year: "numeric",
+  });
+  const hour = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+  for (const element of root.querySelectorAll("time.stamp")) {
+    const at = new Date(element.dateTime);
+    if (!Number.isNaN(at.getTime())) element.textContent = `${day.format(at)} (${hour.format(at)})`;
+  }
+}
+localise(document);
+
+// morph turns one element into another with as few changes as it can, so that
+// focus, selection and scroll stay where they are.
+function morph(from, to) {
+  if (from.isEqualNode(to)) return;
+  if (from.nodeType !== to.nodeType || from.nodeName !== to.nodeName) {
+    from.replaceWith(to);
+    return;
+  }
+  if (from.nodeType !== Node.ELEMENT_NODE) {
+    if (from.nodeValue !== to.nodeValue) from.nodeValue = to.nodeValue;
+    return;
+  }
+  for (const { name } of [...from.attributes]) if (!to.hasAttribute(name)) from.removeAttribute(name);
+  for (const { name, value } of to.attributes) if (from.getAttribute(name) !== value) from.setAttribute(name, value);
+
+  const named = new Map();
+  for (const child of from.children) if (child.id) named.set(child.id, child);
+  let at = from.firstChild;
+  for (const child of [...to.childNodes]) {
+    const twin = child.id && named.get(child.id);
+    if (twin) {
+      if (twin !== at) from.insertBefore(twin, at);
+      else at = at.nextSibling;
+      morph(twin, child);
+    } else if (child.id || !at || at.id) {
+      from.insertBefore(child, at);
+      if (child.id) child.classList.add("fresh");
+    } else {
+      const next = at.nextSibling;
+      morph(at, child);
+      at = next;
+    }
+  }
+  while (at) {
+    const next = at.nextSibling;
+    at.remove();
+    at = next;
+  }
+}
+
+const live = document.querySelector('meta[name="live"]');
+if (live) follow(live.content, live.dataset.version);
+
+// follow keeps a stream of versions open while the page is looked at, and
+// fetches the page again when the version is not the one it shows.
+function follow(url, shown) {
+  let source = null;
+  let timer = 0;
+  let wait = 1000;
+  let busy = false;
+  let wanted = shown;
+
+  async function refresh() {
+    if (busy || wanted === shown) return;
+    busy = true;
+    const version = wanted;
+    let done = false;
+    try {
+      const answer = await fetch(location.href, { headers: { Accept: "text/html" }, redirect: "manual" });
+      if (!answer.ok) return;
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      localise(page);
+      for (const part of document.querySelectorAll("[data-live]")) {
+        const fresh = page.getElementById(part.id);
+        if (fresh) morph(part, document.adoptNode(fresh));
+      }
+      shown = version;
+      done = true;
+    } catch {
+      // The server is away: the stream ends too, and says the version again
+      // when it is back.
+    }
+    busy = false;
+    if (done) refresh();
+  }
+
+  function open() {
+    clearTimeout(timer);
+    if (source || document.hidden) return;
+    source = new EventSource(url);
+    source.addEventListener("version", (event) => {
+      wait = 1000;
+      wanted = event.data;
+      refresh();
+    });
+    source.addEventListener("error", () => {
+      if (!source || source.readyState !== EventSource.CLOSED) return;
+      close();
+      timer = setTimeout(open, wait);
+      wait = Math.min(wait * 2, 60000);
+    });
+  }
+
+  function close() {
+    clearTimeout(timer);
+    source?.close();
+    source = null;
+  }
+
+  document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
+  window.addEventListener("pagehide", close);
+  window.addEventListener("pageshow", open);
+  open();
+}

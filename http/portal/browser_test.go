@@ -1,0 +1,138 @@
+package portal_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/hostfold/hostfold/commands"
+	"github.com/hostfold/hostfold/commands/mailtext"
+	"github.com/hostfold/hostfold/domain/delegation"
+	"github.com/hostfold/hostfold/projections"
+)
+
+// TestInABrowser runs browsertest/check.cjs against a house with the seed.
+// `make test` installs what it needs and sets HOSTFOLD_BROWSER_TESTS, NODE_PATH
+// and, where it is not on the path, HOSTFOLD_CHROMIUM.
+func TestInABrowser(t *testing.T) {
+	t.Parallel()
+	if os.Getenv("HOSTFOLD_BROWSER_TESTS") == "" {
+		t.Skip("make test runs the browser tests")
+	}
+	s := seeded(t)
+	check(t, "check.cjs", s.scene(t))
+}
+
+// TestPasskeysInABrowser runs browsertest/passkey.cjs, with an authenticator
+// that Chromium makes up. Browsers make passkeys for localhost, and not for an
+// address of digits.
+func TestPasskeysInABrowser(t *testing.T) {
+	t.Parallel()
+	if os.Getenv("HOSTFOLD_BROWSER_TESTS") == "" {
+		t.Skip("make test runs the browser tests")
+	}
+	h := openAt(t, "localhost")
+	must[commands.Receipt](t)(h.dispatcher.RegisterUser(t.Context(), system(""), commands.RegisterUser{
+		Email: "pierre@example.com", Password: password, Name: "Pierre", Locale: "fr",
+	}))
+	h.Settle()
+	scene, err := json.Marshal(map[string]any{"url": h.url, "email": "pierre@example.com", "password": password, "chromium": chromium(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	check(t, "passkey.cjs", string(scene))
+}
+
+// check runs a script of checks on a scene and reports each.
+func check(t *testing.T, script, scene string) {
+	t.Helper()
+	for _, file := range []string{"browser.cjs", script} {
+		// Reading them makes go test run again when they have changed.
+		if _, err := os.ReadFile("browsertest/" + file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "node", "browsertest/"+script)
+	cmd.Env = append(os.Environ(), "HOSTFOLD_SCENE="+scene)
+	var faults bytes.Buffer
+	cmd.Stderr = &faults
+
+	out, err := cmd.Output()
+	if err != nil {
+		t.Errorf("the checks broke off: %v\n%s", err, faults.String())
+	}
+	checked := 0
+	for line := range bytes.Lines(out) {
+		var check struct{ Name, Error string }
+		if err := json.Unmarshal(line, &check); err != nil {
+			t.Errorf("not a check: %s", line)
+			continue
+		}
+		checked++
+		t.Run(check.Name, func(t *testing.T) {
+			if check.Error != "" {
+				t.Error(check.Error)
+			}
+		})
+	}
+	if checked == 0 {
+		t.Error("nothing was checked")
+	}
+}
+
+// chromium is where the browser is.
+func chromium(t *testing.T) string {
+	t.Helper()
+	if path := os.Getenv("HOSTFOLD_CHROMIUM"); path != "" {
+		return path
+	}
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Fatal("there is no chromium: run make test, or set HOSTFOLD_CHROMIUM")
+	}
+	return path
+}
+
+// scene tells the checks what there is.
+func (s *seed) scene(t *testing.T) string {
+	t.Helper()
+	news, err := s.Reader.News(t.Context(), delegation.Grants{}, projections.Page{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := t.Context()
+	if err := errors.Join(
+		s.dispatcher.MailVerification(ctx, system(""), uuid.New(), time.Now(), s.other),
+		s.dispatcher.MailReset(ctx, system(""), uuid.New(), time.Now(), s.other),
+	); err != nil {
+		t.Fatal(err)
+	}
+	b, err := json.Marshal(map[string]any{
+		"url": s.url, "email": "pierre@example.com", "password": password, "chromium": chromium(t),
+		"account": s.account, "service": s.services[0], "invoice": s.part, "ticket": s.ticket, "news": news.Items[0].ID,
+		"invitation": s.invite(t, s.logIn(t, "pierre@example.com"), "anna@example.com"),
+		"verify":     s.secret(t, mailtext.VerifyEmail), "reset": s.secret(t, mailtext.ResetPassword),
+		// For people: a folder for screenshots, a part of a check's name.
+		"screenshots": os.Getenv("HOSTFOLD_SCREENSHOTS"), "only": os.Getenv("HOSTFOLD_ONLY"),
+		"texts": []string{
+			"Tableau de bord", "Services", "Domaines", "Facturation", "Assistance", "2 Services", "6 Domaines",
+			"3 Factures impayées", "Services actifs", "Hébergement Web - VPS-5", "hst-test.eu", "hst-test.fr", "Actif", "Gérer",
+			"Dernières demandes", "#HPJ-613904 - Test de ticket", "Fermé", "Dernière mise à jour : 20/11/2022 (12:13)",
+			"Actualités récentes", "État des services", "8 janvier 2023", "Certificats SSL", "5 janvier 2023",
+			"Noms de domaines", "30 décembre 2022", "Pierre Lannoy", "France", "Mettre à jour",
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}

@@ -1,0 +1,96 @@
+package portal
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/hostfold/hostfold/commands"
+	"github.com/hostfold/hostfold/domain"
+	portalhttp "github.com/hostfold/hostfold/http"
+)
+
+const (
+	loginPath      = "/portal/login"
+	languageCookie = "hostfold_lang"
+)
+
+// loginPage is what the log-in form needs beside its fields.
+type loginPage struct {
+	// Return is where to go after.
+	Return string
+	// Challenge is what a second factor is asked for, "" while the password is.
+	Challenge string
+}
+
+func (p *pages) login(w http.ResponseWriter, r *http.Request) {
+	if _, err := p.Authenticate(r); err == nil {
+		see(w, r, ours(r.URL.Query().Get("return")))
+		return
+	}
+	p.showLogin(w, r, http.StatusOK, loginPage{Return: r.URL.Query().Get("return")}, &page{})
+}
+
+func (p *pages) showLogin(w http.ResponseWriter, r *http.Request, status int, body loginPage, content *page) {
+	content.Body = body
+	if body.Return != "" {
+		content.Keep = "&" + url.Values{"return": {body.Return}}.Encode()
+	}
+	p.gate(w, r, status, "login", "login.title", content)
+}
+
+// spoken is the language of the pages of the gate: the one chosen there, or else the
+// browser's.
+func spoken(r *http.Request) string {
+	if l := known(r.URL.Query().Get("lang")); l != "" {
+		return l
+	}
+	if c, err := r.Cookie(languageCookie); err == nil && known(c.Value) != "" {
+		return known(c.Value)
+	}
+	return accepted(r)
+}
+
+func (p *pages) logIn(w http.ResponseWriter, r *http.Request) {
+	ask := commands.OpenSession{Email: r.PostFormValue("email"), Password: r.PostFormValue("password")}
+	if challenge := r.PostFormValue("challenge"); challenge != "" {
+		ask = commands.OpenSession{Challenge: challenge, Factor: commands.FactorOf(r.PostFormValue("code"))}
+	}
+	ask.From = p.Source(r)
+	opened, err := p.Dispatcher.OpenSession(r.Context(), p.FormCall(r, portalhttp.Caller{}, "", nil), ask)
+	if err == nil {
+		http.SetCookie(w, p.SessionCookie(opened.Token, opened.ExpiresAt))
+		http.SetCookie(w, p.DeviceCookie(ask.From))
+		see(w, r, ours(r.PostFormValue("return")))
+		return
+	}
+	portalhttp.Note(r.Context(), err)
+	content := &page{Form: form{values: url.Values{"email": {r.PostFormValue("email")}}}}
+	body := loginPage{Return: r.PostFormValue("return")}
+	if asked, ok := errors.AsType[*commands.ChallengeError](err); ok {
+		body.Challenge = asked.Challenge
+	} else {
+		content.Form.explain(p.views.words[spoken(r)], err)
+		if ask.Challenge != "" && !errors.Is(err, commands.ErrChallenge) {
+			body.Challenge = ask.Challenge
+		}
+	}
+	p.showLogin(w, r, portalhttp.Status(err), body, content)
+}
+
+func (p *pages) logOut(w http.ResponseWriter, r *http.Request) {
+	caller, err := p.Authenticate(r)
+	if err == nil {
+		err = p.Dispatcher.EndSession(r.Context(), p.FormCall(r, caller, "", nil), commands.EndSession{SessionID: caller.Session})
+	}
+	if err != nil && !errors.Is(err, domain.ErrUnauthenticated) {
+		p.fail(w, r, nil, err)
+		return
+	}
+	http.SetCookie(w, p.endedCookie())
+	see(w, r, loginPath+"?done=logged_out")
+}
+
+// endedCookie takes the session cookie away.
+func (p *pages) endedCookie() *http.Cookie { return p.SessionCookie("", time.Time{}) }

@@ -1,0 +1,129 @@
+// Package portal serves the customer's pages: server-rendered HTML in French
+// and English that works without JavaScript. A form posts a command, the page
+// waits shortly for the read side, and redirects to what it shows then; one
+// small module keeps open pages up to date.
+//
+// It must not hold a rule or any SQL, and it does not establish who is asking:
+// the session is that of package http, the rows are those of projections. The
+// pages are in templates, their words in locales, their looks in assets.
+package portal
+
+import (
+	"net/http"
+	"path"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+)
+
+// pages is what the handlers close over.
+type pages struct {
+	Config
+	views  *views
+	assets *assets
+}
+
+// New is the handler of every page. It panics when a template or a catalogue
+// does not parse, which is a defect that any test finds.
+func New(c Config) http.Handler {
+	files, err := loadAssets()
+	if err != nil {
+		panic(err)
+	}
+	drawn, err := loadViews(files, c.Zone)
+	if err != nil {
+		panic(err)
+	}
+	p := &pages{Config: c, views: drawn, assets: files}
+	mux := chi.NewMux()
+	mux.Use(guarded)
+	mux.NotFound(p.missing)
+	mux.MethodNotAllowed(p.formOnly)
+	mux.Handle(assetPath+"*", files)
+	mux.Get("/", p.home)
+	mux.Get("/login", func(w http.ResponseWriter, r *http.Request) { see(w, r, loginPath) })
+	mux.Get("/portal", p.home)
+	p.gates(mux)
+	mux.Post("/portal/logout", p.logOut)
+	mux.Post("/portal/theme", p.theme)
+	mux.Route("/portal/{account}", p.account)
+	return mux
+}
+
+// account adds the pages of one account.
+func (p *pages) account(mux chi.Router) {
+	get := func(at string, h func(*visit) error) { mux.Get(at, p.visited(h)) }
+	post := func(at string, h func(*visit) error) { mux.Post(at, p.visited(h)) }
+	get("/", p.dashboard)
+	get("/stream", p.stream)
+	get("/services", p.services)
+	get("/services/{id}", p.service)
+	post("/services/{id}/label", p.renameService)
+	get("/domains", p.domains)
+	get("/invoices", p.invoices)
+	get("/invoices/{id}", p.invoice)
+	get("/tickets", p.tickets)
+	post("/tickets", p.openTicket)
+	get("/tickets/new", p.newTicket)
+	get("/tickets/{id}", p.ticket)
+	post("/tickets/{id}/replies", p.replyTicket)
+	post("/tickets/{id}/close", p.closeTicket)
+	post("/tickets/{id}/reopen", p.reopenTicket)
+	get("/account", p.profile)
+	post("/account", p.updateProfile)
+	get("/password", p.password)
+	post("/password", p.changePassword)
+	get("/email", p.email)
+	post("/email", p.changeEmail)
+	post("/email/resend", p.resendVerification)
+	get("/security", p.security)
+	get("/security/logins", p.logins)
+	get("/security/close", p.closing)
+	post("/security/close", p.closeUser)
+	post("/security/sessions/{id}/end", p.endSession)
+	get("/users", p.users)
+	post("/users", p.inviteDelegate)
+	get("/users/new", p.newDelegate)
+	get("/users/{id}", p.delegate)
+	post("/users/{id}", p.changeDelegate)
+	post("/users/{id}/revoke", p.revokeDelegate)
+	post("/users/{id}/resend", p.resendInvitation)
+	get("/accounts", p.accounts)
+	get("/tokens", p.tokens)
+	post("/tokens", p.issueToken)
+	post("/tokens/{id}/revoke", p.revokeToken)
+	get("/history", p.history)
+	get("/notifications", p.notifications)
+	post("/notifications/read", p.readAllNotifications)
+	post("/notifications/{id}/read", p.readNotification)
+	get("/news", p.news)
+	get("/news/{id}", p.newsItem)
+}
+
+// policy lets a page load what this server serves, and nothing inline.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; " +
+	"manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+func guarded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Security-Policy", policy)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// formOnly leads from an address that only takes a form to the page that has it.
+func (p *pages) formOnly(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodGet {
+		see(w, r, path.Dir(r.URL.Path))
+		return
+	}
+	p.missing(w, r)
+}
+
+// see sends the browser to a page of ours with a GET.
+func see(w http.ResponseWriter, r *http.Request, to string) {
+	http.Redirect(w, r, to, http.StatusSeeOther) //nolint:gosec // ours checks what comes from outside
+}
+
+// patience is how long a page waits for the read side to show a write.
+const patience = 2 * time.Second

@@ -1,0 +1,30 @@
+package http
+
+// routes adds every route of the contract.
+func (a *api) routes() {
+	a.users()
+	a.me()
+	a.ownSessions()
+	a.ownLogin()
+	a.ownFactors()
+	a.ownPasskeys()
+	a.accounts()
+	a.delegations()
+	a.apiTokens()
+	a.history()
+	a.services()
+	a.domains()
+	a.invoices()
+	a.tickets()
+	a.notifications()
+	a.catalogue()
+	a.staffUsers()
+	a.staffInvoices()
+	a.staffServices()
+	a.staffTickets()
+	a.staffContent()
+	a.audit()
+	a.events()
+	a.privacy()
+	a.exports()
+}

@@ -1,0 +1,123 @@
+package http
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/hostfold/hostfold/commands"
+	"github.com/hostfold/hostfold/domain"
+	"github.com/hostfold/hostfold/projections"
+)
+
+const (
+	staffInvoices = "/v1/staff/accounts/{account}/invoices"
+	staffServices = "/v1/staff/accounts/{account}/services"
+)
+
+// Issued is the answer to issuing an invoice.
+type Issued struct {
+	ID       string      `json:"id"`
+	Number   string      `json:"number"`
+	IssuedOn domain.Date `json:"issued_on"`
+	DueOn    domain.Date `json:"due_on"`
+}
+
+// Numbered is the answer to crediting an invoice.
+type Numbered struct {
+	ID     string `json:"id"`
+	Number string `json:"number"`
+}
+
+func (a *api) staffInvoices() {
+	command(a, operation{method: http.MethodPost, path: staffInvoices, summary: "Draft an invoice", status: http.StatusCreated, location: "/v1/accounts/{account}/invoices/{id}"},
+		func(r *request, c *commands.DraftInvoice) { c.AccountID = r.account })
+	command(a, operation{method: http.MethodPost, path: staffInvoices + "/{id}/lines", summary: "Add a line to a draft", status: http.StatusCreated, location: "/v1/accounts/{account}/invoices/{id}"},
+		func(r *request, c *commands.AddInvoiceLine) { c.InvoiceID = r.path("id") })
+	write(a, operation{
+		method: http.MethodDelete, path: staffInvoices + "/{id}/lines/{line}", summary: "Remove a line from a draft",
+		notes: "The line is named by its number. One that is gone needs nothing.",
+	}, func(r *request, c *commands.RemoveInvoiceLine) { c.InvoiceID, c.Line = r.path("id"), r.number("line") },
+		func(ctx context.Context, call commands.Call, c commands.RemoveInvoiceLine) (commands.Receipt, Ref, error) {
+			if c.Line < 1 {
+				return commands.Receipt{}, Ref{}, domain.Missing("line")
+			}
+			return ref(commands.Execute(ctx, a.Dispatcher, call, c))
+		})
+	command(a, operation{method: http.MethodDelete, path: staffInvoices + "/{id}", summary: "Discard a draft"},
+		func(r *request, c *commands.DiscardInvoice) { c.InvoiceID = r.path("id") })
+	write(a, operation{
+		method: http.MethodPost, path: staffInvoices + "/{id}/issue", summary: "Issue an invoice",
+		notes: "It gets the next number of its series, and nothing in it can change any more.",
+	}, func(r *request, c *commands.IssueInvoice) { c.InvoiceID = r.path("id") },
+		func(ctx context.Context, call commands.Call, c commands.IssueInvoice) (commands.Receipt, Issued, error) {
+			done, err := a.Dispatcher.IssueInvoice(ctx, call, c)
+			return done.Receipt, Issued{ID: done.ID, Number: done.Number, IssuedOn: done.IssuedOn, DueOn: done.DueOn}, err
+		})
+	write(a, operation{
+		method: http.MethodPost, path: staffInvoices + "/{id}/credit", summary: "Credit an invoice", status: http.StatusCreated,
+		location: "/v1/accounts/{account}/credit-notes/{id}",
+		notes:    "A credit note over all that is not credited yet: the only way to correct an issued invoice.",
+	}, func(r *request, c *commands.CreditInvoice) { c.InvoiceID = r.path("id") },
+		func(ctx context.Context, call commands.Call, c commands.CreditInvoice) (commands.Receipt, Numbered, error) {
+			done, err := a.Dispatcher.CreditInvoice(ctx, call, c)
+			return done.Receipt, Numbered{ID: done.ID, Number: done.Number}, err
+		})
+	command(a, operation{
+		method: http.MethodPost, path: staffInvoices + "/{id}/payments", summary: "Record a payment",
+		notes: "Money that was received. More than is due, or another currency, is refused.",
+	}, func(r *request, c *commands.RecordPayment) { c.InvoiceID = r.path("id") })
+}
+
+func (a *api) staffServices() {
+	command(a, operation{method: http.MethodPost, path: staffServices, summary: "Create a service", status: http.StatusCreated, location: "/v1/accounts/{account}/services/{id}"},
+		func(r *request, c *commands.CreateService) { c.AccountID = r.account })
+	command(a, operation{method: http.MethodPost, path: staffServices + "/{id}/activate", summary: "Activate a service"},
+		func(r *request, c *commands.ActivateService) { c.ServiceID = r.path("id") })
+	command(a, operation{method: http.MethodPost, path: staffServices + "/{id}/suspend", summary: "Suspend a service"},
+		func(r *request, c *commands.SuspendService) { c.ServiceID = r.path("id") })
+	command(a, operation{
+		method: http.MethodPost, path: staffServices + "/{id}/lift", summary: "Lift a suspension",
+		notes: "The service runs again when no reason is left.",
+	}, func(r *request, c *commands.LiftService) { c.ServiceID = r.path("id") })
+	write(a, operation{
+		method: http.MethodPost, path: "/v1/staff/accounts/{account}/domains", summary: "Record a domain", status: http.StatusCreated,
+		location: "/v1/accounts/{account}/domains/{id}",
+		notes:    "A name that is registered already.",
+	}, func(r *request, c *commands.RecordDomain) { c.AccountID = r.account },
+		func(ctx context.Context, call commands.Call, c commands.RecordDomain) (commands.Receipt, Ref, error) {
+			return ref(a.Dispatcher.RecordDomain(ctx, call, c))
+		})
+}
+
+func (a *api) staffContent() {
+	write(a, operation{
+		method: http.MethodPost, path: "/v1/staff/products", summary: "Create a product", status: http.StatusCreated,
+		location: "/v1/products/{id}", notes: "It is on sale at once.",
+	}, nil, func(ctx context.Context, call commands.Call, c commands.CreateProduct) (commands.Receipt, Ref, error) {
+		return ref(a.Dispatcher.CreateProduct(ctx, call, c))
+	})
+	command(a, operation{
+		method: http.MethodPost, path: "/v1/staff/news", summary: "Publish news", status: http.StatusCreated, location: "/v1/news/{id}",
+		notes: "It is published when it is given a time, and kept as a draft otherwise.",
+	}, func(*request, *commands.PublishAnnouncement) {})
+	list(a, operation{method: http.MethodGet, path: "/v1/staff/accounts", summary: "List all accounts", model: "accounts"},
+		func(ctx context.Context, r *request, in *Paging) (projections.List[projections.AccountRow], error) {
+			return a.Reader.StaffAccounts(ctx, r.caller.Grants, in.page())
+		})
+}
+
+func (a *api) staffTickets() {
+	list(a, operation{method: http.MethodGet, path: "/v1/staff/tickets", summary: "List all tickets", model: "tickets"},
+		func(ctx context.Context, r *request, in *Paging) (projections.List[projections.TicketRow], error) {
+			return a.Reader.StaffTickets(ctx, r.caller.Grants, in.page())
+		})
+	single(a, operation{method: http.MethodGet, path: "/v1/staff/tickets/{id}", summary: "Read any ticket", model: "tickets"},
+		func(ctx context.Context, r *request) (projections.TicketDetail, uint64, error) {
+			row, err := a.Reader.StaffTicket(ctx, r.caller.Grants, r.path("id"))
+			return row, row.StreamRevision, err
+		})
+	command(a, operation{method: http.MethodPost, path: "/v1/staff/tickets/{id}/replies", summary: "Answer a ticket", status: http.StatusCreated, location: "/v1/staff/tickets/{id}"},
+		func(r *request, c *commands.StaffReplyTicket) { c.TicketID = r.path("id") })
+	command(a, operation{method: http.MethodPost, path: "/v1/staff/tickets/{id}/close", summary: "Close any ticket"},
+		func(r *request, c *commands.StaffCloseTicket) { c.TicketID = r.path("id") })
+}

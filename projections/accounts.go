@@ -1,0 +1,117 @@
+package projections
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/hostfold/hostfold/domain"
+	"github.com/hostfold/hostfold/domain/account"
+	"github.com/hostfold/hostfold/domain/delegation"
+	"github.com/hostfold/hostfold/domain/subjectkey"
+)
+
+// AccountRow is one account's profile.
+type AccountRow struct {
+	ID             string          `db:"id" json:"id"`
+	Owner          string          `db:"owner" json:"-"`
+	Name           string          `db:"name" json:"name"`
+	Kind           account.Kind    `db:"kind" json:"kind"`
+	Country        string          `db:"country" json:"country"`
+	Currency       string          `db:"currency" json:"currency"`
+	VATNumber      string          `db:"vat_number" json:"vat_number,omitempty"`
+	Address        account.Address `db:"address,jsonb" json:"address,omitzero"`
+	CreatedAt      time.Time       `db:"created_at" json:"created_at"`
+	StreamRevision uint64          `db:"stream_revision" json:"-"`
+}
+
+// OwnAccount is an account that the caller may act for.
+type OwnAccount struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	// Role is owner or delegate.
+	Role string `json:"role"`
+	delegation.Terms
+}
+
+// accounts keeps read.account.
+func accounts() Model {
+	return Define("accounts", Keep(Table{Name: "read.account", Category: account.Decider.Category}, slices.Concat([]Handler[AccountRow]{
+		On(func(rows *Rows[AccountRow], e account.Opened, m Meta) {
+			row := rows.Get(m.AggregateID)
+			row.Owner, row.Name, row.Kind, row.Country = e.Owner, e.Name, e.Kind, e.Country
+			row.Currency, row.VATNumber, row.Address = e.Currency, e.VATNumber, e.Address
+			row.CreatedAt = m.OccurredAt
+		}),
+		On(func(rows *Rows[AccountRow], e account.ProfileUpdated, m Meta) {
+			row := rows.Get(m.AggregateID)
+			row.Name, row.Country, row.Address = e.Name, e.Country, e.Address
+		}),
+	}, onErased(subjectkey.Profile, func(row *AccountRow) {
+		erase(&row.Name, &row.VATNumber)
+		eraseAddress(&row.Address)
+	}))...))
+}
+
+const accountColumns = `id, owner, name, kind, country, currency, vat_number, address, created_at, stream_revision`
+
+// Account is an account's profile.
+func (r *Reader) Account(ctx context.Context, g delegation.Grants, id string) (AccountRow, error) {
+	if err := allow(g, id, delegation.ProfileRead, delegation.Resource{Kind: "account", ID: id}); err != nil {
+		return AccountRow{}, err
+	}
+	rows, _ := r.db.Query(ctx, `SELECT `+accountColumns+` FROM read.account WHERE id = $1`, id)
+	return one[AccountRow](rows, "account")
+}
+
+// StaffAccounts lists every account, newest first.
+func (r *Reader) StaffAccounts(ctx context.Context, g delegation.Grants, p Page) (List[AccountRow], error) {
+	if err := allow(g, "", delegation.StaffAccounts, delegation.Resource{Kind: "account"}); err != nil {
+		return List[AccountRow]{}, err
+	}
+	from, limit, err := p.open("accounts")
+	if err != nil {
+		return List[AccountRow]{}, err
+	}
+	rows, _ := r.db.Query(ctx, `
+		SELECT `+accountColumns+`
+		FROM read.account
+		WHERE (created_at, id) < ($1, $2)
+		ORDER BY created_at DESC, id DESC
+		LIMIT $3`, from.At, from.ID, limit+1)
+	found, err := pgx.CollectRows(rows, pgx.RowToStructByName[AccountRow])
+	if err != nil {
+		return List[AccountRow]{}, fmt.Errorf("list accounts: %w", err)
+	}
+	return paged(found, limit, "accounts", func(row AccountRow) (time.Time, string) { return row.CreatedAt, row.ID })
+}
+
+// OwnAccounts lists the accounts that the caller may act for, by name.
+func (r *Reader) OwnAccounts(ctx context.Context, g delegation.Grants) ([]OwnAccount, error) {
+	if err := allow(g, "", delegation.SignedIn, delegation.Resource{Kind: "account"}); err != nil {
+		return nil, err
+	}
+	rows, _ := r.db.Query(ctx, `
+		SELECT `+accountColumns+`
+		FROM read.account
+		WHERE id = ANY($1)
+		ORDER BY name, id`, slices.Collect(maps.Keys(g.Accounts)))
+	found, err := pgx.CollectRows(rows, pgx.RowToStructByName[AccountRow])
+	if err != nil {
+		return nil, fmt.Errorf("list own accounts: %w", err)
+	}
+	own := make([]OwnAccount, len(found))
+	for i, row := range found {
+		grant := g.Accounts[row.ID]
+		own[i] = OwnAccount{ID: row.ID, Name: row.Name, Role: "delegate", Terms: grant.Terms}
+		if grant.Owner {
+			own[i].Role = "owner"
+			own[i].Terms = delegation.Terms{Permissions: []domain.Permission{"*"}, Scope: delegation.Scope{All: true}}
+		}
+	}
+	return own, nil
+}

@@ -1,0 +1,139 @@
+package projections
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/hostfold/hostfold/domain"
+	"github.com/hostfold/hostfold/domain/delegation"
+	"github.com/hostfold/hostfold/domain/subjectkey"
+)
+
+// DelegationRow is one person who may act for an account, was asked to, or
+// once did.
+type DelegationRow struct {
+	ID      string `db:"id" json:"id"`
+	Account string `db:"account" json:"-"`
+	// Email is the address that was invited, Holder who accepted.
+	Email       string              `db:"email" json:"email"`
+	Holder      string              `db:"holder" json:"user,omitempty"`
+	Status      delegation.Status   `db:"status" json:"status"`
+	Permissions []domain.Permission `db:"permissions,jsonb" json:"permissions"`
+	Scope       delegation.Scope    `db:"scope,jsonb" json:"scope"`
+	// ScopeIDs are the ids in Scope, to be asked for.
+	ScopeIDs  []string   `db:"scope_ids" json:"-"`
+	ExpiresAt *time.Time `db:"expires_at" json:"expires_at"`
+	// OpenUntil is when the invitation ends, or ended.
+	OpenUntil      time.Time `db:"open_until" json:"open_until"`
+	CreatedAt      time.Time `db:"created_at" json:"created_at"`
+	StreamRevision uint64    `db:"stream_revision" json:"-"`
+	// Invitation is the subject of the address's key.
+	Invitation string `db:"invitation" json:"-"`
+}
+
+// delegations keeps read.delegation. Rights are not read from it.
+func delegations() Model {
+	status := func(rows *Rows[DelegationRow], m Meta, s delegation.Status) { rows.Get(m.AggregateID).Status = s }
+	return Define("delegations", Keep(Table{
+		Name: "read.delegation", Category: delegation.Decider.Category,
+		Redact: map[subjectkey.Purpose]string{subjectkey.Profile: `email = feed.erased(email) WHERE invitation = $1`},
+	},
+		On(func(rows *Rows[DelegationRow], e delegation.DelegateInvited, m Meta) {
+			row := rows.Get(m.AggregateID)
+			row.Account, row.Email, row.Holder, row.OpenUntil = e.Account, e.Email, "", e.OpenUntil
+			row.Invitation = e.Invitation
+			if row.CreatedAt.IsZero() {
+				row.CreatedAt = m.OccurredAt
+			}
+			row.grant(delegation.StatusInvited, e.Terms)
+		}),
+		On(func(rows *Rows[DelegationRow], e delegation.InvitationAccepted, m Meta) {
+			row := rows.Get(m.AggregateID)
+			row.Holder = e.User
+			row.grant(delegation.StatusActive, e.Terms)
+		}),
+		On(func(rows *Rows[DelegationRow], e delegation.GrantChanged, m Meta) {
+			row := rows.Get(m.AggregateID)
+			row.grant(row.Status, e.Terms)
+		}),
+		On(func(rows *Rows[DelegationRow], _ delegation.InvitationDeclined, m Meta) {
+			status(rows, m, delegation.StatusDeclined)
+		}),
+		On(func(rows *Rows[DelegationRow], _ delegation.InvitationExpired, m Meta) {
+			status(rows, m, delegation.StatusExpired)
+		}),
+		On(func(rows *Rows[DelegationRow], _ delegation.Revoked, m Meta) {
+			status(rows, m, delegation.StatusRevoked)
+		}),
+		On(func(rows *Rows[DelegationRow], _ delegation.Expired, m Meta) {
+			status(rows, m, delegation.StatusExpired)
+		}),
+	))
+}
+
+func (row *DelegationRow) grant(s delegation.Status, t delegation.Terms) {
+	row.Status, row.Permissions, row.Scope, row.ScopeIDs, row.ExpiresAt = s, t.Permissions, t.Scope, t.Scope.IDs(), t.ExpiresAt
+}
+
+// delegationColumns say that what has run out is expired, noted or not.
+const delegationColumns = `id, account, email, holder,
+	CASE WHEN status = 'active' AND expires_at <= now() OR status = 'invited' AND open_until <= now() THEN 'expired' ELSE status END AS status,
+	permissions, scope, scope_ids, expires_at, open_until, created_at, stream_revision, invitation`
+
+// delegationsWithin are those that a viewer with a limited scope may see: they
+// reach nothing else. For others it is nil.
+func delegationsWithin(g delegation.Grants, account string) []string {
+	if !delegation.Limited(g, account) {
+		return nil
+	}
+	return append([]string{}, g.Accounts[account].Scope.IDs()...)
+}
+
+// Delegations lists who may act for an account, newest first.
+func (r *Reader) Delegations(ctx context.Context, g delegation.Grants, account string, p Page) (List[DelegationRow], error) {
+	if err := allowUsers(g, account); err != nil {
+		return List[DelegationRow]{}, err
+	}
+	from, limit, err := p.open("delegations")
+	if err != nil {
+		return List[DelegationRow]{}, err
+	}
+	rows, _ := r.db.Query(ctx, `
+		SELECT `+delegationColumns+`
+		FROM read.delegation
+		WHERE account = $1
+		  AND ($2::text[] IS NULL OR scope_ids <@ $2 AND NOT scope ? 'all')
+		  AND (created_at, id) < ($3, $4)
+		ORDER BY created_at DESC, id DESC
+		LIMIT $5`, account, delegationsWithin(g, account), from.At, from.ID, limit+1)
+	found, err := pgx.CollectRows(rows, pgx.RowToStructByName[DelegationRow])
+	if err != nil {
+		return List[DelegationRow]{}, fmt.Errorf("list delegations: %w", err)
+	}
+	return paged(found, limit, "delegations", func(row DelegationRow) (time.Time, string) { return row.CreatedAt, row.ID })
+}
+
+// Delegation is one delegation of an account.
+func (r *Reader) Delegation(ctx context.Context, g delegation.Grants, account, id string) (DelegationRow, error) {
+	if err := allowUsers(g, account); err != nil {
+		return DelegationRow{}, err
+	}
+	rows, _ := r.db.Query(ctx, `
+		SELECT `+delegationColumns+`
+		FROM read.delegation
+		WHERE account = $1 AND id = $2
+		  AND ($3::text[] IS NULL OR scope_ids <@ $3 AND NOT scope ? 'all')`, account, id, delegationsWithin(g, account))
+	return one[DelegationRow](rows, "delegation")
+}
+
+// allowUsers lets those in who manage the account's users, and staff who look
+// after accounts.
+func allowUsers(g delegation.Grants, account string) error {
+	if delegation.Can(g, "", delegation.StaffAccounts, delegation.Resource{Kind: "account", ID: account}) {
+		return nil
+	}
+	return allow(g, account, delegation.UsersManage, delegation.Resource{Kind: "delegation"})
+}

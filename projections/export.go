@@ -1,0 +1,312 @@
+package projections
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/hostfold/hostfold/domain"
+	"github.com/hostfold/hostfold/domain/delegation"
+	"github.com/hostfold/hostfold/domain/message"
+	"github.com/hostfold/hostfold/eventstore"
+)
+
+// exportFormat is the version of an export's layout.
+const exportFormat = 1
+
+// exportTries is how often a moment is looked for at which every read model
+// shows the same history.
+const exportTries = 50
+
+// errBusy says that an account changes all the time.
+var errBusy = &domain.Error{Kind: domain.KindUnavailable, Code: "export_busy", Detail: "Too much is changing right now; try again later."}
+
+// Export is everything held about one account or one user, read at one
+// position of the log. It holds a database transaction until Close.
+type Export struct {
+	feed     *Feed
+	tx       pgx.Tx
+	grants   delegation.Grants
+	position eventstore.Position
+	madeAt   time.Time
+}
+
+// Export opens an export of an account's data for its owner, or of the
+// caller's own data for account "". Every read model then shows the account as
+// it was at one position.
+func (f *Feed) Export(ctx context.Context, g delegation.Grants, account string, now time.Time) (*Export, error) {
+	p, r := delegation.Owner, delegation.Resource{Kind: "account", ID: account}
+	if account == "" {
+		p, r = delegation.Self, delegation.Resource{Kind: "user", ID: g.User}
+	}
+	if err := allow(g, account, p, r); err != nil {
+		return nil, err
+	}
+	at, err := f.store.Head(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the end of the log: %w (%w)", domain.ErrUnavailable, err)
+	}
+	models := exportedOf(account)
+	for range exportTries {
+		for _, name := range models {
+			if err := f.reader.lanes.Wait(ctx, name, at); err != nil {
+				return nil, fmt.Errorf("wait for %s: %w (%w)", name, domain.ErrUnavailable, err)
+			}
+		}
+		x := &Export{feed: f, grants: g, madeAt: now.UTC(), position: at}
+		if x.tx, err = f.reader.db.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}); err != nil {
+			return nil, fmt.Errorf("begin an export: %w (%w)", domain.ErrUnavailable, err)
+		}
+		still, err := x.still(ctx, account, models)
+		if still && err == nil {
+			return x, nil
+		}
+		if err = errors.Join(err, x.Close()); err != nil {
+			return nil, err
+		}
+		at = x.position
+	}
+	return nil, errBusy
+}
+
+// exportedOf are the models that an export reads.
+func exportedOf(account string) []string {
+	if account == "" {
+		return []string{"logins", "accounts", "mails", "erasures"}
+	}
+	return []string{"accounts", "services", "domain_names", "invoices", "credit_notes", "tickets", "notifications", "delegations", EventsModel}
+}
+
+// still reports whether all models show what is exported at the export's
+// position. All have come so far; one that went on has saved where it is. The
+// position then moves to the furthest, when nothing of the account lies between.
+func (x *Export) still(ctx context.Context, account string, models []string) (bool, error) {
+	var last, events pointer
+	err := x.tx.QueryRow(ctx, `
+		SELECT h.commit_pos, h.prepare_pos, coalesce(e.commit_pos, 0), coalesce(e.prepare_pos, 0)
+		FROM (SELECT commit_pos, prepare_pos FROM feed.lane WHERE name = ANY($1) ORDER BY 1 DESC, 2 DESC LIMIT 1) h
+		LEFT JOIN feed.lane e ON e.name = $2`, models, EventsModel).Scan(&last.Commit, &last.Prepare, &events.Commit, &events.Prepare)
+	if err != nil {
+		return false, fmt.Errorf("read the positions of an export: %w (%w)", domain.ErrUnavailable, err)
+	}
+	waited := x.position
+	if !waited.Before(last.position()) {
+		return true, nil
+	}
+	x.position = last.position()
+	if account == "" || events.position().Before(last.position()) {
+		return false, nil
+	}
+	var moved bool
+	err = x.tx.QueryRow(ctx, `
+		SELECT EXISTS (
+			SELECT 1 FROM read.event_pointer
+			WHERE account = $1 AND (commit_pos, prepare_pos) > ($2, $3))`, account, int64(waited.Commit), int64(waited.Prepare)).Scan(&moved) //nolint:gosec // lanes refuse what does not fit
+	return !moved, err
+}
+
+// Close ends the export.
+func (x *Export) Close() error {
+	return x.tx.Rollback(context.Background())
+}
+
+// document writes one JSON object member by member, so that nothing large is
+// ever held. Its last member says that it is complete.
+type document struct {
+	w   io.Writer
+	n   int
+	err error
+}
+
+func (d *document) raw(text string) {
+	if d.err == nil {
+		_, d.err = io.WriteString(d.w, text)
+	}
+}
+
+func (d *document) value(v any) {
+	text, err := json.Marshal(v)
+	if d.err == nil {
+		d.err = err
+	}
+	d.raw(string(text))
+}
+
+func (d *document) name(name string) {
+	if d.n++; d.n > 1 {
+		d.raw(",\n")
+	}
+	d.value(name)
+	d.raw(":")
+}
+
+func (d *document) member(name string, v any) {
+	d.name(name)
+	d.value(v)
+}
+
+// list writes a member that is a list; each is called until it has no more.
+func (d *document) list(name string, each func(add func(v any)) error) {
+	d.name(name)
+	d.raw("[")
+	n := 0
+	err := each(func(v any) {
+		if n++; n > 1 {
+			d.raw(",\n")
+		}
+		d.value(v)
+	})
+	if d.err == nil {
+		d.err = err
+	}
+	d.raw("]")
+}
+
+func (x *Export) begin(w io.Writer, kind string) *document {
+	d := &document{w: w}
+	d.raw("{")
+	d.member("format", exportFormat)
+	d.member("kind", kind)
+	d.member("log_id", x.feed.reader.logID)
+	d.member("position", x.position)
+	d.member("made_at", x.madeAt)
+	return d
+}
+
+func (d *document) end() error {
+	d.member("complete", true)
+	d.raw("}\n")
+	return d.err
+}
+
+// Account writes all that is held about an account.
+func (x *Export) Account(ctx context.Context, account string, w io.Writer) error {
+	d := x.begin(w, "account")
+	section[AccountRow](ctx, x, d, "account", `SELECT `+accountColumns+` FROM read.account WHERE id = $1`, account, nil)
+	section[ServiceRow](ctx, x, d, "services", `SELECT `+serviceColumns+` FROM read.service WHERE account = $1 ORDER BY created_at, id`, account, nil)
+	section[DomainNameRow](ctx, x, d, "domains", `SELECT `+domainNameColumns+` FROM read.domain_name WHERE account = $1 ORDER BY created_at, id`, account, nil)
+	section[InvoiceRow](ctx, x, d, "invoices", `SELECT `+invoiceColumns+`, seller, buyer FROM read.invoice WHERE account = $1 AND number <> '' ORDER BY created_at, id`, account, nil)
+	section[CreditNoteRow](ctx, x, d, "credit_notes", `SELECT `+creditNoteColumns+` FROM read.credit_note WHERE account = $1 AND number <> '' ORDER BY created_at, id`, account, nil)
+	section[ticketExport](ctx, x, d, "tickets", `
+		SELECT `+ticketColumns+`,
+		       (SELECT coalesce(jsonb_agg(jsonb_build_object('author', m.author, 'message', m.message, 'at', m.at) ORDER BY m.number), '[]')
+		        FROM read.ticket_message m WHERE m.ticket = t.id) AS messages
+		FROM read.ticket t
+		WHERE account = $1
+		ORDER BY created_at, id`, account, nil)
+	section[DelegationRow](ctx, x, d, "delegations", `SELECT `+delegationColumns+` FROM read.delegation WHERE account = $1 ORDER BY created_at, id`, account, nil)
+	section[NotificationRow](ctx, x, d, "notifications", `SELECT id, account, class, title, body, related, read_at, created_at, stream_revision FROM read.notification WHERE account = $1 ORDER BY created_at, id`, account, nil)
+	d.list("events", func(add func(any)) error { return x.events(ctx, account, add) })
+	return d.end()
+}
+
+// ticketExport is a ticket with its messages in one row.
+type ticketExport struct {
+	TicketRow
+	Messages json.RawMessage `db:"messages" json:"messages"`
+}
+
+// section writes rows one by one; change, which may be nil, makes what is
+// written of each.
+func section[R any](ctx context.Context, x *Export, d *document, name, sql, of string, change func(R) (any, error)) {
+	d.list(name, func(add func(any)) error {
+		rows, err := x.tx.Query(ctx, sql, of)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			row, err := pgx.RowToStructByName[R](rows)
+			if err != nil {
+				return fmt.Errorf("export %s: %w", name, err)
+			}
+			var v any = row
+			if change != nil {
+				if v, err = change(row); err != nil {
+					return err
+				}
+			}
+			add(v)
+		}
+		return rows.Err()
+	})
+}
+
+// events writes the account's public events, in the order of the log.
+func (x *Export) events(ctx context.Context, account string, add func(any)) error {
+	var after pointer
+	for {
+		rows, err := x.tx.Query(ctx, `
+			SELECT commit_pos, prepare_pos, account, type, stream, revision
+			FROM read.event_pointer
+			WHERE account = $1 AND (commit_pos, prepare_pos) > ($2, $3)
+			ORDER BY commit_pos, prepare_pos
+			LIMIT $4`, account, after.Commit, after.Prepare, MaxEvents)
+		if err != nil {
+			return fmt.Errorf("export events: %w", err)
+		}
+		found, err := pgx.CollectRows(rows, pgx.RowToStructByName[pointer])
+		if err != nil || len(found) == 0 {
+			return err
+		}
+		page, err := x.feed.page(ctx, x.grants, found)
+		if err != nil {
+			return err
+		}
+		for _, e := range page.Events {
+			add(e)
+		}
+		after = found[len(found)-1]
+	}
+}
+
+// User writes all that is held about the caller; kept is what is kept outside
+// of the log and its read models, such as sessions, by name.
+func (x *Export) User(ctx context.Context, kept map[string]any, w io.Writer) error {
+	d := x.begin(w, "user")
+	section(ctx, x, d, "profile", `SELECT `+loginColumns+` FROM read.login WHERE id = $1`, x.grants.User, func(row LoginRow) (any, error) {
+		return exportedLogin{LoginRow: row, Passkeys: row.Passkeys}, nil
+	})
+	section[AccountRow](ctx, x, d, "own_accounts", `SELECT `+accountColumns+` FROM read.account WHERE owner = $1 ORDER BY created_at, id`, x.grants.User, nil)
+	section[ErasureRow](ctx, x, d, "erasure", `SELECT `+erasureColumns+` FROM read.erasure WHERE id = $1`, x.grants.User, func(row ErasureRow) (any, error) {
+		row.Hold = ""
+		return row, nil
+	})
+	section(ctx, x, d, "mails", `
+		SELECT id, user_id, template, status, queued_at, sent_at, stream_revision
+		FROM read.mail
+		WHERE user_id = $1
+		ORDER BY queued_at, id`, x.grants.User, func(row MailRow) (any, error) { return x.mail(ctx, row) })
+	d.member("kept", kept)
+	return d.end()
+}
+
+// exportedLogin is a user with the names of its passkeys.
+type exportedLogin struct {
+	LoginRow
+	Passkeys []Passkey `json:"passkeys"`
+}
+
+// exportedMail is a mail with its words.
+type exportedMail struct {
+	MailRow
+	Recipient string `json:"recipient"`
+	Subject   string `json:"subject"`
+	Text      string `json:"text"`
+}
+
+func (x *Export) mail(ctx context.Context, row MailRow) (any, error) {
+	full := exportedMail{MailRow: row}
+	from := archive{store: x.feed.store, codec: x.feed.codec}
+	err := from.each(ctx, message.Decider.Category+"-"+row.ID, func(e domain.Event) {
+		if q, ok := e.(message.Queued); ok {
+			full.Recipient, full.Subject, full.Text = q.Recipient, q.Subject, q.Text
+		}
+	})
+	return full, err
+}

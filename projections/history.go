@@ -1,0 +1,290 @@
+package projections
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/hostfold/hostfold/domain"
+	"github.com/hostfold/hostfold/domain/delegation"
+	"github.com/hostfold/hostfold/eventstore"
+	"github.com/hostfold/hostfold/eventstore/feed"
+)
+
+// Act is one thing that was done on an account: who did it, for whom, and by
+// what right at that time.
+type Act struct {
+	// ID is the event's, Type its name.
+	ID       uuid.UUID   `json:"id"`
+	Type     string      `json:"type"`
+	At       time.Time   `json:"at"`
+	Resource ActResource `json:"resource"`
+	Actor    ActActor    `json:"actor"`
+	// OnBehalfOf is the account that a delegate or staff acted for.
+	OnBehalfOf string `json:"on_behalf_of,omitempty"`
+	// Permission is what the act needed.
+	Permission domain.Permission `json:"permission,omitempty"`
+	// Grant is what the actor held then. It is absent when the viewer may not
+	// know what it reached.
+	Grant *ActGrant `json:"grant,omitempty"`
+}
+
+// ActResource is what an act was done to.
+type ActResource struct {
+	Kind string `json:"kind"`
+	ID   string `json:"id"`
+}
+
+// ActActor is who acted.
+type ActActor struct {
+	// Kind is user, staff, system, gateway, demo or import.
+	Kind domain.ActorKind `json:"kind"`
+	ID   string           `json:"id,omitempty"`
+	// Name is that of a user, as it is now.
+	Name string `json:"name,omitempty"`
+	// Impersonator is the staff member who acted as the user, Token the API
+	// token by which the user acted.
+	Impersonator string `json:"impersonator,omitempty"`
+	Token        string `json:"token,omitempty"`
+}
+
+// ActGrant is by what right somebody acted.
+type ActGrant struct {
+	// Role is owner, delegate, user (who held nothing yet), staff or system.
+	Role string `json:"role"`
+	// Delegation and the terms are a delegate's, as they were before the act.
+	Delegation string            `json:"delegation,omitempty"`
+	Terms      *delegation.Terms `json:"terms,omitempty"`
+}
+
+// historyRow is one row of read.history.
+type historyRow struct {
+	Commit       int64             `db:"commit_pos"`
+	Prepare      int64             `db:"prepare_pos"`
+	EventID      uuid.UUID         `db:"event_id"`
+	Type         string            `db:"type"`
+	Stream       string            `db:"stream"`
+	ActorKind    domain.ActorKind  `db:"actor_kind"`
+	Actor        string            `db:"actor"`
+	ActorName    string            `db:"actor_name"`
+	Impersonator string            `db:"impersonator"`
+	Token        string            `db:"token"`
+	OnBehalfOf   string            `db:"on_behalf_of"`
+	Permission   domain.Permission `db:"permission"`
+	Delegation   string            `db:"delegation"`
+	OccurredAt   time.Time         `db:"occurred_at"`
+}
+
+// HistoryModel is the lane of what was done.
+const HistoryModel = "history"
+
+// history keeps read.history: the public events of accounts, without content.
+func history() Model {
+	m := Define(HistoryModel, historyView{pointerView{audience: audience()}})
+	m.metaOnly = true
+	return m
+}
+
+// historyView only ever adds rows, as the pointers do.
+type historyView struct{ pointerView }
+
+func (historyView) Table() string { return "read.history" }
+func (historyView) begin() work   { return &historyRows{} }
+
+type historyRows struct {
+	pointerRows
+	ids                                                           []uuid.UUID
+	facts, kinds, actors, impersonators, tokens, behalves, rights []string
+	delegations                                                   []string
+	times                                                         []time.Time
+}
+
+func (p *historyRows) apply(ctx context.Context, _ *feed.Tx, e domain.Event, m Meta) error {
+	if owningAccount(m) == "" {
+		return nil
+	}
+	p.ids, p.facts = append(p.ids, m.EventID), append(p.facts, anyVersion(m.Type))
+	p.kinds, p.actors = append(p.kinds, string(m.Actor.Kind)), append(p.actors, m.Actor.ID)
+	p.impersonators, p.tokens = append(p.impersonators, m.Actor.Impersonator), append(p.tokens, m.Actor.Token)
+	p.behalves, p.rights = append(p.behalves, m.OnBehalfOf), append(p.rights, string(m.Permission))
+	p.delegations, p.times = append(p.delegations, m.Delegation), append(p.times, m.OccurredAt)
+	return p.pointerRows.apply(ctx, nil, e, m)
+}
+
+func (p *historyRows) write(tx *feed.Tx) error {
+	if len(p.ids) == 0 {
+		return nil
+	}
+	tx.Queue(`
+		INSERT INTO read.history (commit_pos, prepare_pos, account, event_id, type, fact, stream, actor_kind, actor,
+		                          impersonator, token, on_behalf_of, permission, delegation, occurred_at)
+		SELECT *
+		FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+		            $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::timestamptz[])`,
+		p.commits, p.prepares, p.accounts, p.ids, p.types, p.facts, p.streams, p.kinds, p.actors,
+		p.impersonators, p.tokens, p.behalves, p.rights, p.delegations, p.times)
+	return nil
+}
+
+// HistoryQuery chooses acts; empty fields choose all.
+type HistoryQuery struct {
+	// Actor is the id of who acted.
+	Actor string
+	// Since and Until bound the time of the act; Until is excluded.
+	Since, Until time.Time
+}
+
+// History is what was done on an account, newest first: to whoever manages its
+// users, as far as they may see the thing that it was done to.
+func (f *Feed) History(ctx context.Context, g delegation.Grants, account string, q HistoryQuery, p Page) (List[Act], error) {
+	if err := allowUsers(g, account); err != nil {
+		return List[Act]{}, err
+	}
+	_, limit, err := Page{Limit: p.Limit}.open(HistoryModel)
+	if err != nil {
+		return List[Act]{}, err
+	}
+	before, err := ParseToken(p.Cursor)
+	if err != nil || before != (Token{}) && before.LogID != f.reader.logID {
+		return List[Act]{}, domain.Invalid("cursor", "is not the next_cursor of this list")
+	}
+	whole, chosen, streams := f.shown(g, account)
+	rows, _ := f.reader.db.Query(ctx, `
+		SELECT h.commit_pos, h.prepare_pos, h.event_id, h.type, h.stream, h.actor_kind, h.actor, coalesce(l.name, '') AS actor_name,
+		       h.impersonator, h.token, h.on_behalf_of, h.permission, h.delegation, h.occurred_at
+		FROM read.history h
+		LEFT JOIN read.login l ON l.id = h.actor AND h.actor_kind = 'user'
+		WHERE h.account = $1
+		  AND ($2 OR (h.commit_pos, h.prepare_pos) < ($3, $4))
+		  AND ($5 = '' OR h.actor = $5)
+		  AND ($6::timestamptz IS NULL OR h.occurred_at >= $6)
+		  AND ($7::timestamptz IS NULL OR h.occurred_at < $7)
+		  AND (h.fact = ANY($8) OR h.fact = ANY($9) AND h.stream = ANY($10))
+		ORDER BY h.commit_pos DESC, h.prepare_pos DESC
+		LIMIT $11`, account, before == Token{}, int64(before.Position.Commit), int64(before.Position.Prepare), //nolint:gosec // a cursor of ours
+		q.Actor, optional(q.Since), optional(q.Until), whole, chosen, streams, limit+1)
+	found, err := pgx.CollectRows(rows, pgx.RowToStructByName[historyRow])
+	if err != nil {
+		return List[Act]{}, fmt.Errorf("read the history: %w", err)
+	}
+	list := List[Act]{}
+	if len(found) > limit {
+		found = found[:limit]
+		next := f.reader.Token(found[limit-1].position()).String()
+		list.NextCursor = &next
+	}
+	list.Items, err = f.acts(ctx, g, account, found)
+	return list, err
+}
+
+// shown are the facts that the viewer may see of the whole account, and those
+// that it may see of chosen things, with the streams of these.
+func (f *Feed) shown(g delegation.Grants, account string) (whole, chosen, streams []string) {
+	staff := delegation.Can(g, "", delegation.StaffAccounts, delegation.Resource{Kind: "account", ID: account})
+	for fact, p := range f.audience {
+		list := delegation.ListOf(p)
+		if !staff && !delegation.Can(g, account, p, list) {
+			continue
+		}
+		ids := delegation.Reach(g, account, p)
+		if staff || ids == nil {
+			whole = append(whole, fact)
+			continue
+		}
+		chosen = append(chosen, fact)
+		for _, id := range ids {
+			streams = append(streams, list.Kind+"-"+id)
+		}
+	}
+	slices.Sort(streams)
+	return whole, chosen, slices.Compact(streams)
+}
+
+func (row historyRow) position() eventstore.Position {
+	return eventstore.Position{Commit: uint64(row.Commit), Prepare: uint64(row.Prepare)} //nolint:gosec // only written from positions
+}
+
+// acts are the rows with the grants as they were.
+func (f *Feed) acts(ctx context.Context, g delegation.Grants, account string, rows []historyRow) ([]Act, error) {
+	acts := make([]Act, len(rows))
+	terms, err := f.termsAt(ctx, rows)
+	if err != nil {
+		return nil, err
+	}
+	for i, row := range rows {
+		kind, id, _ := strings.Cut(row.Stream, "-")
+		acts[i] = Act{
+			ID: row.EventID, Type: row.Type, At: row.OccurredAt, Resource: ActResource{Kind: kind, ID: id},
+			Actor:      ActActor{Kind: row.ActorKind, ID: row.Actor, Name: row.ActorName, Impersonator: row.Impersonator, Token: row.Token},
+			OnBehalfOf: row.OnBehalfOf, Permission: row.Permission,
+		}
+		// What another delegate reached may be what a limited viewer must not know of.
+		if !delegation.Limited(g, account) || row.Actor == g.User {
+			acts[i].Grant = &ActGrant{Role: row.role(), Delegation: row.Delegation, Terms: terms[i]}
+		}
+	}
+	return acts, nil
+}
+
+func (row historyRow) role() string {
+	switch {
+	case row.Delegation != "":
+		return "delegate"
+	case row.ActorKind == domain.ActorUser && row.Permission == delegation.SignedIn:
+		return "user" // opening an account, accepting an invitation
+	case row.ActorKind == domain.ActorUser:
+		return "owner"
+	case row.ActorKind == domain.ActorStaff:
+		return "staff"
+	}
+	return "system"
+}
+
+// termsAt are the terms that each row's delegation gave before it, replayed
+// from the delegation's stream; nil without one.
+func (f *Feed) termsAt(ctx context.Context, rows []historyRow) ([]*delegation.Terms, error) {
+	terms := make([]*delegation.Terms, len(rows))
+	byDelegation := map[string][]int{} // oldest row first
+	for i, row := range slices.Backward(rows) {
+		if row.Delegation != "" {
+			byDelegation[row.Delegation] = append(byDelegation[row.Delegation], i)
+		}
+	}
+	for id, open := range byDelegation {
+		var d delegation.Delegation
+		note := func(until func(eventstore.Position) bool) {
+			for ; len(open) > 0 && until(rows[open[0]].position()); open = open[1:] {
+				now := d.Terms
+				terms[open[0]] = &now
+			}
+		}
+		for r, err := range f.store.ReadStream(ctx, delegation.Decider.At(id).Stream(), 0) {
+			if err != nil {
+				return nil, fmt.Errorf("read delegation %s: %w", id, err)
+			}
+			note(func(p eventstore.Position) bool { return !r.Position.Before(p) })
+			decoded, _, err := f.codec.Decode(ctx, r)
+			if err != nil {
+				return nil, err
+			}
+			if e, ok := decoded.(delegation.Event); ok {
+				d = delegation.Decider.Evolve(d, e)
+			}
+		}
+		note(func(eventstore.Position) bool { return true })
+	}
+	return terms, nil
+}
+
+// optional is a time for SQL, NULL for none.
+func optional(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
