@@ -113,6 +113,7 @@ func TestAServiceThatEndsByItselfIsAFailure(t *testing.T) {
 	t.Parallel()
 	s := newServices(slog.New(slog.DiscardHandler))
 	s.start("lanes", func(context.Context) error { return errors.New("broken") })
+	<-s.failed
 	s.start("jobs", func(context.Context) error { return context.Canceled })
 	<-s.failed
 	if err := s.stop(); err == nil || err.Error() != "jobs: context canceled\nlanes: broken" {
