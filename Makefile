@@ -73,8 +73,9 @@ format-check: $(LINT)
 	@out="$$($(LINT) fmt --diff ./... 2>&1)" || { echo "$$out"; echo "run make fmt"; exit 1; }
 
 # Everything but the tests with Node, which drive the same code from outside, and
-# those of quantities, which -short leaves out: both ran in `make test`. The binary
-# that the whole-system tests start is raced too, and killed less often than there.
+# what -short leaves out, those of quantities and the commands one after the other:
+# all of them ran in `make test`. The binary that a whole-system test starts is raced
+# too, and killed less often than there.
 race: setup-test
 	HOSTFOLD_TEST_KILLS=4 $(BESIDE) $(GO) test -race -short ./...
 

@@ -29,6 +29,9 @@ func TestMain(m *testing.M) {
 // the address, and ended with `end NAME` or `kill NAME`.
 func TestScripts(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("one command after the other, which make test runs")
+	}
 	// The user of the private Postgres must be able to get here.
 	root, err := os.MkdirTemp("", "hostfold-script-") //nolint:usetesting // the folder of t.TempDir is closed to the system user
 	if err != nil {

@@ -102,6 +102,9 @@ func (d *database) Kill(t *testing.T) {
 // The same test with everything apart: the event store is reached through the
 // official client, the rows live in another Postgres, and each may be killed.
 func TestNothingAcknowledgedIsLostOrDoneTwiceWhenStoreAndDatabaseAreKilled(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a second system as a whole, which make test runs")
+	}
 	n, d, mails := startNode(t), startDatabase(t), startSMTP(t)
 	p := newPortal(t, "SMTP_URL="+mails.URL(), "ESDB_URL="+n.URL(), "DATABASE_URL="+d.server.URL())
 	p.database = d.server.URL()

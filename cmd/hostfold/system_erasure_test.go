@@ -218,6 +218,9 @@ func in(hits []scan.Hit, place string) (found []string) {
 
 func TestNothingOfAnErasedCustomerIsLeftButTheEncryptedFiscalCopy(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("a search through everything, which make test runs")
+	}
 	p := newPortal(t)
 	p.Start(t)
 	c := newErasable(t, p)
