@@ -135,7 +135,8 @@ func attempt[C Command[S, E], S any, E domain.Event](ctx context.Context, d *Dis
 	if f.count > 0 && !owns(call, ownerOf(target, f.state)) {
 		return Receipt{}, hidden[S, E](cmd, env, target.Decider.Category)
 	}
-	if call.IfMatch != nil && eventstore.After(f.count) != eventstore.Revision(*call.IfMatch) {
+	stale := call.IfMatch != nil && eventstore.After(f.count) != eventstore.Revision(*call.IfMatch)
+	if stale && f.count > 0 {
 		return Receipt{}, domain.ErrStale
 	}
 	if g, ok := any(cmd).(Gathering[C]); ok {
@@ -144,6 +145,9 @@ func attempt[C Command[S, E], S any, E domain.Event](ctx context.Context, d *Dis
 		}
 	}
 	events, err := cmd.Decide(f.state, env)
+	if stale && domain.KindOf(err) != domain.KindMissing {
+		err = domain.ErrStale // what is not there is missing, as what is another's
+	}
 	if err != nil {
 		return Receipt{}, err
 	}

@@ -285,6 +285,19 @@ func TestIfMatchIsNeverDecidedAgain(t *testing.T) {
 	}
 }
 
+func TestIfMatchOnNothingIsMissingRatherThanStale(t *testing.T) {
+	t.Parallel()
+	d, _ := newDispatcher(t)
+	call := commandtest.Call()
+	call.IfMatch = new(uint64)
+	if _, err := commands.Execute(t.Context(), d, call, dropCoin{id: "none"}); domain.KindOf(err) != domain.KindMissing {
+		t.Errorf("a jar that is not there: %v", err)
+	}
+	if _, err := commands.Execute(t.Context(), d, call, openJar{}); !errors.Is(err, domain.ErrStale) {
+		t.Errorf("a jar that is made: %v", err)
+	}
+}
+
 func TestAnUncertainAppendIsRepeatedUntilItsOutcomeIsKnown(t *testing.T) {
 	t.Parallel()
 	for name, written := range map[string]bool{"that was written": true, "that was lost": false} {
