@@ -64,6 +64,9 @@ func export[I any](a *api, slots chan struct{}, o operation, write func(context.
 				return nil, fail(ctx, err)
 			}
 		}
+		if err := projections.MayExport(r.caller.Grants, r.account); err != nil {
+			return nil, fail(ctx, err) // who may not takes no slot
+		}
 		select {
 		case slots <- struct{}{}:
 		default:

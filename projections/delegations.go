@@ -2,6 +2,7 @@ package projections
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -132,8 +133,13 @@ func (r *Reader) Delegation(ctx context.Context, g delegation.Grants, account, i
 // allowUsers lets those in who manage the account's users, and staff who look
 // after accounts.
 func allowUsers(g delegation.Grants, account string) error {
-	if delegation.Can(g, "", delegation.StaffAccounts, delegation.Resource{Kind: "account", ID: account}) {
+	whole := delegation.Resource{Kind: "account", ID: account}
+	if delegation.Can(g, "", delegation.StaffAccounts, whole) {
 		return nil
 	}
-	return allow(g, account, delegation.UsersManage, delegation.Resource{Kind: "delegation"})
+	err := allow(g, account, delegation.UsersManage, delegation.Resource{Kind: "delegation"})
+	if errors.Is(err, domain.ErrDenied) {
+		return delegation.Refusal(g, "", delegation.StaffAccounts, whole)
+	}
+	return err
 }

@@ -40,11 +40,7 @@ type Export struct {
 // caller's own data for account "". Every read model then shows the account as
 // it was at one position.
 func (f *Feed) Export(ctx context.Context, g delegation.Grants, account string, now time.Time) (*Export, error) {
-	p, r := delegation.Owner, delegation.Resource{Kind: "account", ID: account}
-	if account == "" {
-		p, r = delegation.Self, delegation.Resource{Kind: "user", ID: g.User}
-	}
-	if err := allow(g, account, p, r); err != nil {
+	if err := MayExport(g, account); err != nil {
 		return nil, err
 	}
 	at, err := f.store.Head(ctx)
@@ -72,6 +68,15 @@ func (f *Feed) Export(ctx context.Context, g delegation.Grants, account string, 
 		at = x.position
 	}
 	return nil, errBusy
+}
+
+// MayExport refuses whoever may not export what an account holds or, without
+// one, what is held about itself.
+func MayExport(g delegation.Grants, account string) error {
+	if account == "" {
+		return allow(g, "", delegation.Self, delegation.Resource{Kind: "user", ID: g.User})
+	}
+	return allow(g, account, delegation.Owner, delegation.Resource{Kind: "account", ID: account})
 }
 
 // exportedOf are the models that an export reads.

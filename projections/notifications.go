@@ -73,9 +73,9 @@ func (r *Reader) Notifications(ctx context.Context, g delegation.Grants, account
 const unreadAtOnce = 500
 
 // UnreadNotifications are the ids of those that the account has not read yet,
-// the oldest first.
+// the oldest first, for who may mark them.
 func (r *Reader) UnreadNotifications(ctx context.Context, g delegation.Grants, account string) ([]string, error) {
-	if err := allow(g, account, delegation.NotificationsRead, delegation.Resource{Kind: "notification"}); err != nil {
+	if err := allow(g, account, delegation.NotificationsMark, delegation.Resource{Kind: "notification"}); err != nil {
 		return nil, err
 	}
 	rows, _ := r.db.Query(ctx, `
