@@ -49,7 +49,7 @@ func TestHeadIsGetWithoutTheBody(t *testing.T) {
 	for _, route := range routes(t, s.handler) {
 		if template, ok := strings.CutPrefix(route, "GET "); ok {
 			as := s.alice
-			if expectations()[route].who == staff {
+			if expectations()[route].who() == staff {
 				as = s.clerk
 			}
 			paths[s.fill(template, s.alice.account)[0]] = as

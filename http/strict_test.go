@@ -18,7 +18,7 @@ func TestBadInputIsRefusedEverywhere(t *testing.T) {
 		method, template, _ := strings.Cut(route, " ")
 		e := expectations()[route]
 		as := s.alice
-		if e.who == staff {
+		if e.who() == staff {
 			as = s.clerk
 		}
 		path := strings.ReplaceAll(s.fill(template, s.alice.account)[0], "{product}", s.product)
