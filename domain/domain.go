@@ -54,6 +54,10 @@ type Type struct {
 	// Zero is an empty event of the type, for tests and for tools that look at
 	// its fields.
 	Zero Event
+	// Former are older names, whose JSON Decode reads as it is: a newer version
+	// that only added fields that may be absent. What changed more has an
+	// upcaster.
+	Former []string
 	// Permission is what a reader of the event feed needs; "" means internal:
 	// the event is never shown outside.
 	Permission Permission
@@ -82,6 +86,12 @@ func TypeOf[E Event]() Type {
 func PublicTypeOf[E Public](p Permission) Type {
 	t := TypeOf[E]()
 	t.Permission = p
+	return t
+}
+
+// Since is the type that also reads older versions of itself.
+func (t Type) Since(former ...string) Type {
+	t.Former = former
 	return t
 }
 

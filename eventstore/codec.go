@@ -30,14 +30,16 @@ type eventType struct {
 func NewCodec(types ...domain.Type) (*Codec, error) {
 	c := &Codec{types: make(map[string]eventType, len(types))}
 	for _, t := range types {
-		if _, twice := c.types[t.Name]; twice {
-			return nil, fmt.Errorf("event type %s is listed twice", t.Name)
-		}
 		personal, err := personalFields(t.Zero)
 		if err != nil {
 			return nil, fmt.Errorf("event type %s: %w", t.Name, err)
 		}
-		c.types[t.Name] = eventType{Type: t, personal: personal}
+		for _, name := range append([]string{t.Name}, t.Former...) {
+			if _, twice := c.types[name]; twice {
+				return nil, fmt.Errorf("event type %s is listed twice", name)
+			}
+			c.types[name] = eventType{Type: t, personal: personal}
+		}
 	}
 	return c, nil
 }
