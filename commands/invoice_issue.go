@@ -82,9 +82,11 @@ func (c freezeInvoice) Gather(ctx context.Context, s Streams) (freezeInvoice, er
 		return c, err
 	}
 	a, err := Load(ctx, s, account.Decider.At(inv.Account))
+	to := a.BillTo()
 	c.buyer = invoice.Buyer{
-		Name: a.Name, Kind: string(a.Kind), Line1: a.Address.Line1, Line2: a.Address.Line2,
-		PostalCode: a.Address.PostalCode, City: a.Address.City, Country: a.Country, VATNumber: a.VATNumber,
+		Name: to.Name, Kind: string(to.Kind), Line1: to.Address.Line1, Line2: to.Address.Line2,
+		PostalCode: to.Address.PostalCode, City: to.Address.City, Country: to.Country,
+		VATNumber: to.VATNumber, CompanyNumber: to.CompanyNumber,
 	}
 	return c, err
 }

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/hostfold/hostfold/commands"
 	"github.com/hostfold/hostfold/commands/commandtest"
 	"github.com/hostfold/hostfold/commands/vault"
@@ -152,6 +154,33 @@ func TestIssuedContentDoesNotFollowTheAccount(t *testing.T) {
 	}
 	if got := s.invoice(id).Content.Buyer.Name; got != "Zoé Martin" {
 		t.Errorf("the invoice now names %s", got)
+	}
+}
+
+func TestTheBillingIdentityIsTheBuyerOfWhatIsIssuedAfterIt(t *testing.T) {
+	t.Parallel()
+	s := newShop(t).open()
+	before, _ := s.issued()
+	drafted := s.draft(vps)
+	to := account.BillingIdentity{
+		Kind: account.Company, Name: "Martin SARL", CompanyNumber: "732829320", VATNumber: "FR44732829320", Country: "FR",
+		Address: account.Address{Line1: "1 rue de la Paix", PostalCode: "75002", City: "Paris"},
+	}
+	if _, err := commands.Execute(t.Context(), s.Dispatcher, commandtest.Call(), commands.SetBillingIdentity{AccountID: "acc_1", BillingIdentity: to}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.IssueInvoice(t.Context(), commandtest.StaffCall("acc_1"), commands.IssueInvoice{InvoiceID: drafted}); err != nil {
+		t.Fatal(err)
+	}
+	want := invoice.Buyer{
+		Name: "Martin SARL", Kind: "company", Line1: "1 rue de la Paix", PostalCode: "75002", City: "Paris", Country: "FR",
+		VATNumber: "FR44732829320", CompanyNumber: "732829320",
+	}
+	if diff := cmp.Diff(want, s.invoice(drafted).Content.Buyer); diff != "" {
+		t.Error(diff)
+	}
+	if got := s.invoice(before).Content.Buyer; got.Name != "Zoé Martin" || got.City != "Lyon" || got.CompanyNumber != "" {
+		t.Errorf("what was issued before now names %+v", got)
 	}
 }
 

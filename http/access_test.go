@@ -101,6 +101,10 @@ func expectations() map[string]expectation {
 		"PATCH /v1/accounts/{account}":         {needs: delegation.ProfileWrite, body: `{"name":"New"}`},
 		"GET /v1/accounts/{account}/dashboard": {needs: delegation.ProfileRead, or: []domain.Permission{delegation.ServicesRead, delegation.DomainsRead, delegation.InvoicesRead, delegation.TicketsRead, delegation.NotificationsRead}},
 
+		// The payer.
+		"GET /v1/accounts/{account}/billing-identity": {needs: delegation.ProfileRead},
+		"PUT /v1/accounts/{account}/billing-identity": {needs: delegation.ProfileWrite, body: `{"kind":"individual","name":"New","country":"FR","address":{"line1":"x","postal_code":"75002","city":"Paris"}}`},
+
 		// Services and domain names.
 		"GET /v1/accounts/{account}/services":        {needs: delegation.ServicesRead},
 		"GET /v1/accounts/{account}/services/{id}":   {needs: delegation.ServicesRead, of: "service"},
@@ -331,7 +335,7 @@ func TestCursorsTellNothing(t *testing.T) {
 		if !isRead || e.who() != customer || strings.Contains(path, "{id}") {
 			continue
 		}
-		if strings.HasSuffix(path, "/{account}") || strings.HasSuffix(path, "/dashboard") || strings.HasSuffix(path, "/export") || strings.Contains(path, "{name}") {
+		if strings.HasSuffix(path, "/{account}") || strings.HasSuffix(path, "/dashboard") || strings.HasSuffix(path, "/billing-identity") || strings.HasSuffix(path, "/export") || strings.Contains(path, "{name}") {
 			continue // no list
 		}
 		first := s.must(t, s.alice, http.MethodGet, strings.ReplaceAll(path, "{account}", s.alice.account)+"?limit=1", "", 200)

@@ -26,6 +26,17 @@ func (a *api) accounts() {
 		method: http.MethodPatch, path: "/v1/accounts/{account}", summary: "Update an account",
 		notes: "Fields that are left out stay as they are.",
 	}, func(r *request, c *commands.UpdateAccount) { c.AccountID = r.account })
+	resource(a, operation{
+		method: http.MethodGet, path: "/v1/accounts/{account}/billing-identity", summary: "Read whom invoices are made out to", model: "accounts",
+		notes: "It is the profile as long as no billing identity was given.",
+	}, func(ctx context.Context, r *request) (projections.BillTo, uint64, error) {
+		return a.Reader.BillTo(ctx, r.caller.Grants, r.account)
+	})
+	command(a, operation{
+		method: http.MethodPut, path: "/v1/accounts/{account}/billing-identity", summary: "Say whom invoices are made out to",
+		notes: "As a whole: a field that is left out is empty. Invoices that are issued keep what they say. " +
+			"A French company number is a SIREN or SIRET, a VAT number has the form of its country; both are checked for slips, not asked for at the register or VIES.",
+	}, func(r *request, c *commands.SetBillingIdentity) { c.AccountID = r.account })
 	read(a, operation{
 		method: http.MethodGet, path: "/v1/accounts/{account}/dashboard", summary: "Read the dashboard", model: "dashboard",
 		notes: "Counts that the caller may not see are absent.",

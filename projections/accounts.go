@@ -17,16 +17,25 @@ import (
 
 // AccountRow is one account's profile.
 type AccountRow struct {
-	ID             string          `db:"id" json:"id"`
-	Owner          string          `db:"owner" json:"-"`
-	Name           string          `db:"name" json:"name"`
-	Kind           account.Kind    `db:"kind" json:"kind"`
-	Country        string          `db:"country" json:"country"`
-	Currency       string          `db:"currency" json:"currency"`
-	VATNumber      string          `db:"vat_number" json:"vat_number,omitempty"`
-	Address        account.Address `db:"address,jsonb" json:"address,omitzero"`
-	CreatedAt      time.Time       `db:"created_at" json:"created_at"`
-	StreamRevision uint64          `db:"stream_revision" json:"-"`
+	ID        string          `db:"id" json:"id"`
+	Owner     string          `db:"owner" json:"-"`
+	Name      string          `db:"name" json:"name"`
+	Kind      account.Kind    `db:"kind" json:"kind"`
+	Country   string          `db:"country" json:"country"`
+	Currency  string          `db:"currency" json:"currency"`
+	VATNumber string          `db:"vat_number" json:"vat_number,omitempty"`
+	Address   account.Address `db:"address,jsonb" json:"address,omitzero"`
+	// Billing is whom invoices are made out to, nil while it is the profile.
+	Billing        *account.BillingIdentity `db:"billing,jsonb" json:"billing_identity,omitempty"`
+	CreatedAt      time.Time                `db:"created_at" json:"created_at"`
+	StreamRevision uint64                   `db:"stream_revision" json:"-"`
+}
+
+// BillTo is whom an account's invoices are made out to.
+type BillTo struct {
+	account.BillingIdentity
+	// Source is billing_identity, or profile while none was given.
+	Source string `json:"source" enum:"billing_identity,profile"`
 }
 
 // OwnAccount is an account that the caller may act for.
@@ -51,13 +60,21 @@ func accounts() Model {
 			row := rows.Get(m.AggregateID)
 			row.Name, row.Country, row.Address = e.Name, e.Country, e.Address
 		}),
+		On(func(rows *Rows[AccountRow], e account.BillingIdentityChanged, m Meta) {
+			to := account.BillingIdentity(e)
+			rows.Get(m.AggregateID).Billing = &to
+		}),
 	}, onErased(subjectkey.Profile, func(row *AccountRow) {
 		erase(&row.Name, &row.VATNumber)
 		eraseAddress(&row.Address)
+		if b := row.Billing; b != nil {
+			erase(&b.Name, &b.CompanyNumber, &b.VATNumber, &b.Email)
+			eraseAddress(&b.Address)
+		}
 	}))...))
 }
 
-const accountColumns = `id, owner, name, kind, country, currency, vat_number, address, created_at, stream_revision`
+const accountColumns = `id, owner, name, kind, country, currency, vat_number, address, billing, created_at, stream_revision`
 
 // Account is an account's profile.
 func (r *Reader) Account(ctx context.Context, g delegation.Grants, id string) (AccountRow, error) {
@@ -66,6 +83,22 @@ func (r *Reader) Account(ctx context.Context, g delegation.Grants, id string) (A
 	}
 	rows, _ := r.db.Query(ctx, `SELECT `+accountColumns+` FROM read.account WHERE id = $1`, id)
 	return one[AccountRow](rows, "account")
+}
+
+// BillTo is whom an account's next invoice is made out to, with the revision of
+// the account's stream.
+func (r *Reader) BillTo(ctx context.Context, g delegation.Grants, id string) (BillTo, uint64, error) {
+	row, err := r.Account(ctx, g, id)
+	if err != nil {
+		return BillTo{}, 0, err
+	}
+	a := account.Account{Name: row.Name, Kind: row.Kind, Country: row.Country, VATNumber: row.VATNumber, Address: row.Address}
+	to := BillTo{Source: "profile"}
+	if row.Billing != nil {
+		a.Billing, to.Source = *row.Billing, "billing_identity"
+	}
+	to.BillingIdentity = a.BillTo()
+	return to, row.StreamRevision, nil
 }
 
 // StaffAccounts lists every account, newest first.

@@ -107,7 +107,7 @@ func invoices() Model {
 const invoiceErased = `
 	lines = feed.erased(lines, '{description}'),
 	payments = feed.erased(payments, '{reference}'),
-	buyer = feed.erased(buyer, '{name,line1,line2,postal_code,city,vat_number}')
+	buyer = feed.erased(buyer, '{name,line1,line2,postal_code,city,vat_number,company_number}')
 	WHERE account = $1`
 
 // draftTotals are those before any payment: all is due.

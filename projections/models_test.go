@@ -42,7 +42,8 @@ func history(side *projectiontest.Side) {
 	side.Given("", "staff-usr_9", staff.Hired{Role: delegation.RoleAdmin})
 	side.Given("acc_1", "account-acc_1",
 		account.Opened{Owner: "usr_1", Name: "Pierre Lannoy", Kind: account.Individual, Country: "BE", Currency: "EUR"},
-		account.ProfileUpdated{Name: "Pierre Lannoy", Country: "FR"})
+		account.ProfileUpdated{Name: "Pierre Lannoy", Country: "FR"},
+		account.BillingIdentityChanged{Kind: account.Company, Name: "Lannoy SARL", Country: "FR", Email: "compta@example.com", Address: account.Address{City: "Paris"}})
 	side.Given("acc_2", "account-acc_2", account.Opened{Owner: "usr_2", Name: "Other", Kind: account.Individual, Country: "FR", Currency: "EUR"})
 	side.Given("", "product-prd_1", product.Drafted{Code: "vps-5", Name: "VPS-5"},
 		product.Priced{Cycle: product.Monthly, Price: money.EUR(1200)},
@@ -240,7 +241,7 @@ func TestModelsOfAnAccount(t *testing.T) {
 	t.Run("the account says who it is", func(t *testing.T) {
 		t.Parallel()
 		got, err := side.Reader.Account(ctx, mine, "acc_1")
-		if err != nil || got.Country != "FR" || got.StreamRevision != 1 {
+		if err != nil || got.Country != "FR" || got.StreamRevision != 2 {
 			t.Errorf("%+v %v", got, err)
 		}
 	})

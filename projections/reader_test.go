@@ -151,6 +151,9 @@ func TestWhatIsErasedIsGoneAfterARebuild(t *testing.T) {
 	if err != nil || got.Name != eventstore.Erased || got.Kind != want || got.Country != "FR" {
 		t.Errorf("%+v %v", got, err)
 	}
+	if b := got.Billing; b == nil || b.Name != eventstore.Erased || b.Email != eventstore.Erased || b.Address.City != eventstore.Erased || b.Kind != account.Company {
+		t.Errorf("the billing identity is %+v", b)
+	}
 	ticket, err := side.Reader.Ticket(t.Context(), owner("acc_1"), "acc_1", "tkt_1")
 	if err != nil || ticket.Subject != eventstore.Erased || ticket.Messages[0].Message != eventstore.Erased {
 		t.Errorf("%+v %v", ticket, err)

@@ -25,7 +25,7 @@ import (
 // The words that only the erased customer has said, each in its own place, and
 // those that its invoices hold.
 var (
-	profileWords = []string{"zoé-canary-name", "zoé-canary-account", "canary.7f3a@example.com", "rue-du-canari-jaune", "canary-subject-ü", "canary-message-ß", "canary-reply-ç"}
+	profileWords = []string{"zoé-canary-name", "zoé-canary-account", "canary.7f3a@example.com", "rue-du-canari-jaune", "canary-subject-ü", "canary-message-ß", "canary-reply-ç", "canary-billing-œ", "canary.billing@example.com"}
 	fiscalWords  = []string{"canary-line-é", "canary-reference-à"}
 )
 
@@ -60,6 +60,10 @@ func newErasable(t *testing.T, p *portal) *erasable {
 		"description": fiscalWords[0], "quantity": "1", "unit_price": eur("10.00"), "vat_rate": "20",
 	}}}).id()
 	c.must("issue", c.staff, "POST", staff+"/invoices/"+c.invoice+"/issue", nil)
+	c.must("billing identity", c.token, "PUT", own+"/billing-identity", map[string]any{
+		"kind": "individual", "name": profileWords[7], "country": "FR", "email": profileWords[8],
+		"address": map[string]any{"line1": profileWords[3], "postal_code": "75002", "city": "Paris"},
+	})
 	ticket := c.must("ticket", c.token, "POST", own+"/tickets", map[string]any{
 		"department": "technical", "priority": "normal", "subject": profileWords[4], "message": profileWords[5],
 	}).id()

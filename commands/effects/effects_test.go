@@ -5,12 +5,14 @@ import (
 	netmail "net/mail"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/emersion/go-smtp"
+	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -193,6 +195,32 @@ func TestAnIssuedInvoiceMakesOneMail(t *testing.T) {
 		if !strings.Contains(strings.ReplaceAll(got[0], "=\r\n", ""), want) {
 			t.Errorf("%q is not in the mail:\n%s", want, got[0])
 		}
+	}
+}
+
+func TestTheBillingAddressGetsACopyOfTheInvoiceMail(t *testing.T) {
+	t.Parallel()
+	p, sink := office(t)
+	c := newCompany(t, sink)
+	run(c, commands.SetBillingIdentity{AccountID: "acc_1", BillingIdentity: account.BillingIdentity{
+		Kind: account.Individual, Name: "Zoé Martin", Country: "FR", Email: "compta@example.com",
+		Address: account.Address{Line1: "1 rue de la Paix", PostalCode: "75002", City: "Paris"},
+	}})
+	c.start()
+	if err := c.issue(c.draft()); err != nil {
+		t.Fatal(err)
+	}
+	c.waitFor("message.sent.", 2)
+	var to []string
+	for _, m := range p.received() {
+		to = append(to, header(m, "To"))
+		if strings.Contains(header(m, "To"), "compta@") && strings.Contains(m, "Zo=C3=A9") {
+			t.Errorf("an address that nobody verified is told a name:\n%s", m)
+		}
+	}
+	slices.Sort(to)
+	if diff := cmp.Diff([]string{"<compta@example.com>", "<zoe@example.com>"}, to); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -93,15 +93,30 @@ func (w *writeInvoiceMail) Work(ctx context.Context, job *river.Job[WriteInvoice
 		return err
 	}
 	u, err := commands.Load(ctx, streams, user.Decider.At(a.Owner))
-	if err != nil || !u.Exists() || u.Email == eventstore.Erased {
-		return err
-	}
-	queued, err := w.d.Mails.InvoiceIssued(a.Owner, u, job.Args.Invoice, inv)
 	if err != nil {
 		return err
 	}
-	_, err = commands.Execute(ctx, w.d, job.Args.Cause.call("invoice mail"), commands.QueueMessage{
-		MessageID: commands.MessageID(job.Args.Cause.EventID, mailtext.InvoiceIssued, "owner"), Mail: queued,
+	if u.Exists() && u.Email != eventstore.Erased {
+		if err := w.queue(ctx, job.Args, a.Owner, "owner", u, inv); err != nil {
+			return err
+		}
+	}
+	copied := a.Billing.Email
+	if copied == "" || copied == eventstore.Erased || user.NormalEmail(copied) == user.NormalEmail(u.Email) {
+		return nil
+	}
+	// Nobody has shown to read this address: it is the account's, and gets no name.
+	return w.queue(ctx, job.Args, inv.Account, "billing", user.User{Email: copied, Locale: u.Locale}, inv)
+}
+
+// queue queues the mail to one who is told, whose key encrypts it.
+func (w *writeInvoiceMail) queue(ctx context.Context, job WriteInvoiceMail, subject, part string, u user.User, inv invoice.Invoice) error {
+	queued, err := w.d.Mails.InvoiceIssued(subject, u, job.Invoice, inv)
+	if err != nil {
+		return err
+	}
+	_, err = commands.Execute(ctx, w.d, job.Cause.call("invoice mail").Step(part), commands.QueueMessage{
+		MessageID: commands.MessageID(job.Cause.EventID, mailtext.InvoiceIssued, part), Mail: queued,
 	})
 	if errors.Is(err, eventstore.ErrSubjectErased) {
 		return river.JobCancel(err)

@@ -26,6 +26,7 @@ var Decider = domain.Decider[Account, Event]{
 	Types: []domain.Type{
 		domain.PublicTypeOf[Opened](delegation.ProfileRead),
 		domain.PublicTypeOf[ProfileUpdated](delegation.ProfileRead),
+		domain.PublicTypeOf[BillingIdentityChanged](delegation.ProfileRead),
 	},
 }
 
@@ -48,6 +49,8 @@ type Account struct {
 	Currency  string
 	VATNumber string
 	Address   Address
+	// Billing is whom invoices are made out to; without a kind it is the profile.
+	Billing BillingIdentity
 }
 
 // Exists reports whether the account was opened.

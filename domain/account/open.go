@@ -26,7 +26,12 @@ func (e Opened) Public() any {
 	return publicProfile{Name: e.Name, Kind: e.Kind, Country: e.Country, Currency: e.Currency}
 }
 
-func (e Opened) apply(Account) Account { return Account(e) }
+func (e Opened) apply(Account) Account {
+	return Account{
+		Owner: e.Owner, Name: e.Name, Kind: e.Kind, Country: e.Country, Currency: e.Currency,
+		VATNumber: e.VATNumber, Address: e.Address,
+	}
+}
 
 // Open makes the account; details.Owner becomes its owner. The address may be
 // given later, before the first invoice.

@@ -36,6 +36,10 @@ func samples() []domain.Event {
 	return []domain.Event{
 		account.Opened{Owner: "usr_1", Name: "Pierre", Kind: account.Individual, Country: "FR", Currency: "EUR", VATNumber: "FR32123456789", Address: address},
 		account.ProfileUpdated{Name: "Pierre", Country: "BE", Address: address},
+		account.BillingIdentityChanged{
+			Kind: account.Company, Name: "Lannoy SARL", CompanyNumber: "123456782", VATNumber: "FR32123456789", Country: "FR",
+			Address: address, Email: "compta@example.com",
+		},
 		announcement.Drafted{Title: "Noms de domaines", Body: "Du nouveau."},
 		announcement.Published{Title: "Noms de domaines", Body: "Du nouveau.", PublishedAt: noon},
 		announcement.Amended{Title: "Noms de domaines", Body: "Corrigé."},
@@ -158,7 +162,7 @@ func content() invoice.Content {
 		Seller:   sellerDetails(),
 		Buyer: invoice.Buyer{
 			Name: "Pierre", Kind: "individual", Line1: "1 rue de la Paix", Line2: "Bâtiment B", PostalCode: "75002", City: "Paris",
-			Country: "FR", VATNumber: "FR32123456789",
+			Country: "FR", VATNumber: "FR32123456789", CompanyNumber: "123456782",
 		},
 		Lines: []invoice.Line{{
 			Number: 1, Description: "VPS-5", Quantity: "2.5", UnitPrice: money.EUR(480), VATRate: "20",

@@ -24,7 +24,7 @@ var Decider = domain.Decider[CreditNote, Event]{
 	Category: "creditnote",
 	Evolve:   func(n CreditNote, e Event) CreditNote { return e.apply(n) },
 	Types: []domain.Type{
-		domain.TypeOf[IssueRequested](),
+		domain.TypeOf[IssueRequested]().Since("creditnote.issue_requested.v1"),
 		domain.PublicTypeOf[Issued](delegation.InvoicesRead),
 	},
 }

@@ -18,7 +18,7 @@ type IssueRequested struct {
 }
 
 // EventType is the name on disk.
-func (IssueRequested) EventType() string { return "creditnote.issue_requested.v1" }
+func (IssueRequested) EventType() string { return "creditnote.issue_requested.v2" }
 
 func (e IssueRequested) apply(CreditNote) CreditNote {
 	return CreditNote{Account: e.Account, Invoice: e.Invoice, InvoiceNumber: e.InvoiceNumber, Content: e.Content}

@@ -30,6 +30,9 @@ type Buyer struct {
 	City       string `json:"city,omitempty" personal:"account,fiscal"`
 	Country    string `json:"country"`
 	VATNumber  string `json:"vat_number,omitempty" personal:"account,fiscal"`
+	// CompanyNumber is a company's number in its country's register: the SIREN
+	// or SIRET in France.
+	CompanyNumber string `json:"company_number,omitempty" personal:"account,fiscal"`
 }
 
 // Totals are the sums of a document.

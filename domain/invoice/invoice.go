@@ -30,7 +30,7 @@ var Decider = domain.Decider[Invoice, Event]{
 		domain.TypeOf[LineAdded](),
 		domain.TypeOf[LineRemoved](),
 		domain.TypeOf[DraftDiscarded](),
-		domain.TypeOf[IssueRequested](),
+		domain.TypeOf[IssueRequested]().Since("invoice.issue_requested.v1"),
 		domain.PublicTypeOf[Issued](delegation.InvoicesRead),
 		domain.PublicTypeOf[PaymentAllocated](delegation.InvoicesRead),
 		domain.PublicTypeOf[Paid](delegation.InvoicesRead),

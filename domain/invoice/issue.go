@@ -13,7 +13,7 @@ type IssueRequested struct {
 }
 
 // EventType is the name on disk.
-func (IssueRequested) EventType() string { return "invoice.issue_requested.v1" }
+func (IssueRequested) EventType() string { return "invoice.issue_requested.v2" }
 
 func (e IssueRequested) apply(inv Invoice) Invoice {
 	inv.Status, inv.Content = StatusIssuing, e.Content

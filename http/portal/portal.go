@@ -71,6 +71,8 @@ func (p *pages) account(mux chi.Router) {
 	post("/tickets/{id}/reopen", p.reopenTicket)
 	get("/account", p.profile)
 	post("/account", p.updateProfile)
+	get("/billing", p.billing)
+	post("/billing", p.updateBilling)
 	get("/password", p.password)
 	post("/password", p.changePassword)
 	get("/email", p.email)
