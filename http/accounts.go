@@ -24,7 +24,7 @@ func (a *api) accounts() {
 	})
 	command(a, operation{
 		method: http.MethodPatch, path: "/v1/accounts/{account}", summary: "Update an account",
-		notes: "Fields that are left out stay as they are.",
+		notes: "Fields that are left out stay as they are. communication switches classes of mail on and off; legal and security mail cannot be switched off (mail_compulsory).",
 	}, func(r *request, c *commands.UpdateAccount) { c.AccountID = r.account })
 	resource(a, operation{
 		method: http.MethodGet, path: "/v1/accounts/{account}/billing-identity", summary: "Read whom invoices are made out to", model: "accounts",

@@ -43,3 +43,21 @@ func TestTheBillingIdentity(t *testing.T) {
 		t.Errorf("the next invoice is made out to %s", issued.body)
 	}
 }
+
+func TestCommunicationPreferences(t *testing.T) {
+	t.Parallel()
+	w := begin(t)
+	ada := w.customer(t, "ada")
+	path := "/v1/accounts/" + ada.account
+	w.play(t,
+		step{"what a new account gets", ada, "GET", path, "", nil, 200, "", []string{`"communication":{"legal":true,"security":true,"services":true,"tickets":true,"news":false}`}},
+		step{"legal mail stays on", ada, "PATCH", path, `{"name":"Ada L.","communication":{"legal":false,"news":true}}`, nil, 422, "mail_compulsory", []string{`"field":"communication.legal"`}},
+		step{"and security mail", ada, "PATCH", path, `{"communication":{"security":false}}`, nil, 422, "mail_compulsory", nil},
+		step{"no other class", ada, "PATCH", path, `{"communication":{"advice":true}}`, nil, 422, "", nil},
+		step{"nothing has changed", ada, "GET", path, "", nil, 200, "", []string{`"name":"ada"`, `"news":false`}},
+	)
+	chosen := w.must(t, ada, http.MethodPatch, path, `{"communication":{"tickets":false,"news":true}}`, 200)
+	if shown := w.see(t, ada, path, chosen); !strings.Contains(string(shown.body), `"services":true,"tickets":false,"news":true`) {
+		t.Errorf("%s", shown.body)
+	}
+}

@@ -26,9 +26,19 @@ type AccountRow struct {
 	VATNumber string          `db:"vat_number" json:"vat_number,omitempty"`
 	Address   account.Address `db:"address,jsonb" json:"address,omitzero"`
 	// Billing is whom invoices are made out to, nil while it is the profile.
-	Billing        *account.BillingIdentity `db:"billing,jsonb" json:"billing_identity,omitempty"`
-	CreatedAt      time.Time                `db:"created_at" json:"created_at"`
-	StreamRevision uint64                   `db:"stream_revision" json:"-"`
+	Billing *account.BillingIdentity `db:"billing,jsonb" json:"billing_identity,omitempty"`
+	// Communication is which mail the account gets.
+	Communication  Communication `db:"communication,jsonb" json:"communication"`
+	CreatedAt      time.Time     `db:"created_at" json:"created_at"`
+	StreamRevision uint64        `db:"stream_revision" json:"-"`
+}
+
+// Communication is which mail an account gets.
+type Communication struct {
+	// Legal and Security are always true.
+	Legal    bool `json:"legal"`
+	Security bool `json:"security"`
+	account.Communication
 }
 
 // BillTo is whom an account's invoices are made out to.
@@ -54,6 +64,7 @@ func accounts() Model {
 			row := rows.Get(m.AggregateID)
 			row.Owner, row.Name, row.Kind, row.Country = e.Owner, e.Name, e.Kind, e.Country
 			row.Currency, row.VATNumber, row.Address = e.Currency, e.VATNumber, e.Address
+			row.Communication = Communication{true, true, account.Decider.Fold(e).Communication}
 			row.CreatedAt = m.OccurredAt
 		}),
 		On(func(rows *Rows[AccountRow], e account.ProfileUpdated, m Meta) {
@@ -63,6 +74,9 @@ func accounts() Model {
 		On(func(rows *Rows[AccountRow], e account.BillingIdentityChanged, m Meta) {
 			to := account.BillingIdentity(e)
 			rows.Get(m.AggregateID).Billing = &to
+		}),
+		On(func(rows *Rows[AccountRow], e account.CommunicationPreferencesChanged, m Meta) {
+			rows.Get(m.AggregateID).Communication.Communication = account.Communication(e)
 		}),
 	}, onErased(subjectkey.Profile, func(row *AccountRow) {
 		erase(&row.Name, &row.VATNumber)
@@ -74,7 +88,7 @@ func accounts() Model {
 	}))...))
 }
 
-const accountColumns = `id, owner, name, kind, country, currency, vat_number, address, billing, created_at, stream_revision`
+const accountColumns = `id, owner, name, kind, country, currency, vat_number, address, billing, communication, created_at, stream_revision`
 
 // Account is an account's profile.
 func (r *Reader) Account(ctx context.Context, g delegation.Grants, id string) (AccountRow, error) {

@@ -1,8 +1,6 @@
 package mailtext
 
 import (
-	"strings"
-
 	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/delegation"
 	"github.com/hostfold/hostfold/domain/message"
@@ -12,7 +10,6 @@ import (
 // DelegationInvitation asks the person with an address, who may have no log-in
 // yet, to act for an account. It is written in the language of whoever asks.
 func (w Writer) DelegationInvitation(d delegation.Delegation, by user.User, accountName string) (message.Queued, error) {
-	plain := func(name string) string { return strings.ReplaceAll(name, Secret, "") }
 	until := d.OpenUntil.UTC()
 	m, err := w.write(DelegationInvitation, delegationInvitationVersion, d.Invitation, user.User{Email: d.Email, Locale: by.Locale}, map[string]any{
 		"By": plain(by.Name), "Account": plain(accountName), "Link": w.secretLink("invitation"),

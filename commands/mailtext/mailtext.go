@@ -42,6 +42,9 @@ const (
 	SecondFactor       = "second_factor"
 	// DelegationInvitation asks a person to act for an account.
 	DelegationInvitation = "delegation_invitation"
+	ServiceChanged       = "service_changed"
+	TicketAnswered       = "ticket_answered"
+	NewsPublished        = "news_published"
 
 	invoiceIssuedVersion      = 2
 	registrationNoticeVersion = 2
@@ -54,6 +57,10 @@ const (
 	secondFactorVersion       = 1
 
 	delegationInvitationVersion = 1
+
+	serviceChangedVersion = 1
+	ticketAnsweredVersion = 1
+	newsPublishedVersion  = 1
 )
 
 // Secret stands in a mail's words for the secret of its link. Only the job that

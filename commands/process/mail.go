@@ -13,16 +13,20 @@ import (
 	"github.com/hostfold/hostfold/commands/mailtext"
 	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/account"
+	"github.com/hostfold/hostfold/domain/announcement"
+	"github.com/hostfold/hostfold/domain/hosting"
 	"github.com/hostfold/hostfold/domain/invoice"
 	"github.com/hostfold/hostfold/domain/message"
+	"github.com/hostfold/hostfold/domain/ticket"
 	"github.com/hostfold/hostfold/domain/user"
 	"github.com/hostfold/hostfold/eventstore"
 	"github.com/hostfold/hostfold/eventstore/feed"
 )
 
-// mailLane turns each issued invoice and what a user has to hear of into one
-// mail, and each queued mail into the job of sending it. Invoices of a given time, which an import brought,
-// are no news and make no mail.
+// mailLane turns each issued invoice, what a user has to hear of and what an
+// account chose to hear of into one mail, and each queued mail into the job of
+// sending it. What has a given time, which an import brought, is no news and
+// makes no mail.
 func mailLane(jobs *river.Client[pgx.Tx]) feed.Lane {
 	return feed.Lane{
 		Name: "process.mail",
@@ -31,6 +35,7 @@ func mailLane(jobs *river.Client[pgx.Tx]) feed.Lane {
 			"user.registered.", "user.password_reset_requested.", "user.password_changed.", "user.new_device_seen.",
 			"user.totp_confirmed.", "user.totp_disabled.", "user.passkey_added.", "user.passkey_removed.",
 			"user.recovery_codes_regenerated.", "user.recovery_code_used.",
+			"hosting.provisioned.", "hosting.suspended.", "hosting.suspension_lifted.", "ticket.staff_replied.", "announcement.published.",
 		},
 		Handle: func(ctx context.Context, tx *feed.Tx, b *feed.Batch) error {
 			var p pending
@@ -46,6 +51,15 @@ func mailLane(jobs *river.Client[pgx.Tx]) feed.Lane {
 					user.RecoveryCodesRegenerated, user.RecoveryCodeUsed:
 					if !e.Meta.GivenTime && !firstCodes(fact) {
 						p.want(e.Meta.EventID.String(), WriteUserMail{Cause: causeOf(e.Meta), User: id, About: e.Meta.Type, At: e.Meta.RecordedAt}, time.Time{})
+					}
+				case hosting.Provisioned, hosting.Suspended, hosting.SuspensionLifted, ticket.StaffReplied:
+					if !e.Meta.GivenTime && told(fact) {
+						p.want(e.Meta.EventID.String(), accountMail(e.Meta), time.Time{})
+					}
+				case announcement.Published:
+					// What was dated back is no news, what is for later waits.
+					if !e.Meta.GivenTime && fact.PublishedAt.After(e.Meta.RecordedAt.Add(-newsLife)) {
+						p.want(e.Meta.EventID.String(), accountMail(e.Meta), fact.PublishedAt)
 					}
 				case message.Queued:
 					p.done(e.Meta.CausationID)
@@ -64,6 +78,64 @@ func mailLane(jobs *river.Client[pgx.Tx]) feed.Lane {
 func firstCodes(fact domain.Event) bool {
 	codes, ok := fact.(user.RecoveryCodesRegenerated)
 	return ok && codes.Replaced == ""
+}
+
+// newsLife is how far back news may be dated that is mailed yet.
+const newsLife = 24 * time.Hour
+
+// told reports whether a fact is one to hear of: another reason changes nothing
+// for a service that is suspended already, nor does one that is lifted of several.
+func told(fact domain.Event) bool {
+	switch e := fact.(type) {
+	case hosting.Suspended:
+		return len(e.Reasons) == 1
+	case hosting.SuspensionLifted:
+		return len(e.Reasons) == 0
+	}
+	return true
+}
+
+func accountMail(m eventstore.Meta) WriteAccountMail {
+	return WriteAccountMail{Cause: causeOf(m), Account: m.Account, About: m.Type, Thing: m.AggregateID, At: m.RecordedAt}
+}
+
+// WriteAccountMail is the job of mailing what happened to an account, or of
+// mailing news to all that chose to get them.
+type WriteAccountMail struct {
+	Cause Cause `json:"cause"`
+	// Account is "" for news.
+	Account string `json:"account,omitempty"`
+	// About is the type of the event, Thing what it is about, At when it was
+	// recorded.
+	About string    `json:"about"`
+	Thing string    `json:"thing"`
+	At    time.Time `json:"at"`
+}
+
+// Kind is the job's name.
+func (WriteAccountMail) Kind() string { return "write_account_mail" }
+
+type writeAccountMail struct {
+	river.WorkerDefaults[WriteAccountMail]
+	d *commands.Dispatcher
+}
+
+// Timeout is for news, which go to many.
+func (*writeAccountMail) Timeout(*river.Job[WriteAccountMail]) time.Duration { return 15 * time.Minute }
+
+// Work queues what is to be told.
+func (w *writeAccountMail) Work(ctx context.Context, job *river.Job[WriteAccountMail]) error {
+	a := job.Args
+	m := commands.AccountMail{Cause: a.Cause.EventID, Type: a.About, At: a.At, Thing: a.Thing, Account: a.Account}
+	call := a.Cause.call("account mail")
+	if a.About == (announcement.Published{}).EventType() {
+		return w.d.MailNews(ctx, call, m)
+	}
+	err := w.d.MailAccount(ctx, call, m)
+	if errors.Is(err, eventstore.ErrSubjectErased) {
+		return river.JobCancel(err)
+	}
+	return err
 }
 
 // WriteInvoiceMail is the job of telling an account's owner of an invoice.

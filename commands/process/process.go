@@ -41,6 +41,7 @@ func AddWorkers(workers *river.Workers, d *commands.Dispatcher) {
 	river.AddWorker(workers, &finishCredit{d: d})
 	river.AddWorker(workers, &finishHold{d: d})
 	river.AddWorker(workers, &writeInvoiceMail{d: d})
+	river.AddWorker(workers, &writeAccountMail{d: d})
 	river.AddWorker(workers, &writeUserMail{d: d})
 	river.AddWorker(workers, &finishEmailChange{d: d})
 	river.AddWorker(workers, &finishClose{d: d})

@@ -27,6 +27,7 @@ var Decider = domain.Decider[Account, Event]{
 		domain.PublicTypeOf[Opened](delegation.ProfileRead),
 		domain.PublicTypeOf[ProfileUpdated](delegation.ProfileRead),
 		domain.PublicTypeOf[BillingIdentityChanged](delegation.ProfileRead),
+		domain.PublicTypeOf[CommunicationPreferencesChanged](delegation.ProfileRead),
 	},
 }
 
@@ -51,6 +52,8 @@ type Account struct {
 	Address   Address
 	// Billing is whom invoices are made out to; without a kind it is the profile.
 	Billing BillingIdentity
+	// Communication is which mail the account gets.
+	Communication Communication
 }
 
 // Exists reports whether the account was opened.

@@ -40,6 +40,7 @@ func samples() []domain.Event {
 			Kind: account.Company, Name: "Lannoy SARL", CompanyNumber: "123456782", VATNumber: "FR32123456789", Country: "FR",
 			Address: address, Email: "compta@example.com",
 		},
+		account.CommunicationPreferencesChanged{Services: true, Tickets: true, News: true},
 		announcement.Drafted{Title: "Noms de domaines", Body: "Du nouveau."},
 		announcement.Published{Title: "Noms de domaines", Body: "Du nouveau.", PublishedAt: noon},
 		announcement.Amended{Title: "Noms de domaines", Body: "Corrigé."},

@@ -73,6 +73,8 @@ func (p *pages) account(mux chi.Router) {
 	post("/account", p.updateProfile)
 	get("/billing", p.billing)
 	post("/billing", p.updateBilling)
+	get("/communication", p.communication)
+	post("/communication", p.updateCommunication)
 	get("/password", p.password)
 	post("/password", p.changePassword)
 	get("/email", p.email)

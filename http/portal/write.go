@@ -16,7 +16,7 @@ import (
 
 // doneKeys name the messages about what was just done.
 var doneKeys = []string{
-	"account", "billing", "label", "ticket_opened", "ticket_replied", "ticket_closed", "ticket_reopened",
+	"account", "billing", "communication", "label", "ticket_opened", "ticket_replied", "ticket_closed", "ticket_reopened",
 	"notification_read", "notifications_read", "password", "email_asked", "mail_sent", "session_ended",
 	"invited", "delegation", "revoked", "joined", "token_revoked",
 }

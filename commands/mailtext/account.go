@@ -1,0 +1,61 @@
+package mailtext
+
+import (
+	"strings"
+
+	"github.com/hostfold/hostfold/domain/message"
+	"github.com/hostfold/hostfold/domain/user"
+)
+
+// About is the account that a mail to its owner is about.
+type About struct {
+	// Account is its id, Name what its owner calls it.
+	Account, Name string
+}
+
+// ServiceChange is what happened to a service.
+type ServiceChange string
+
+// What an owner hears of a service.
+const (
+	ServiceActive    ServiceChange = "active"
+	ServiceSuspended ServiceChange = "suspended"
+	ServiceRestored  ServiceChange = "restored"
+)
+
+// ServiceChanged tells an account's owner what happened to a service.
+func (w Writer) ServiceChanged(id string, u user.User, of About, service, label string, what ServiceChange) (message.Queued, error) {
+	return w.about(ServiceChanged, serviceChangedVersion, id, u, of, map[string]any{
+		"What": string(what), "Label": plain(label), "Link": w.link("portal", of.Account, "services", service),
+	})
+}
+
+// TicketAnswered tells an account's owner that staff answered a ticket, without
+// a word of it.
+func (w Writer) TicketAnswered(id string, u user.User, of About, ticket, number string) (message.Queued, error) {
+	return w.about(TicketAnswered, ticketAnsweredVersion, id, u, of, map[string]any{
+		"Number": number, "Link": w.link("portal", of.Account, "tickets", ticket),
+	})
+}
+
+// NewsPublished tells an account's owner of a piece of news.
+func (w Writer) NewsPublished(id string, u user.User, of About, news, title string) (message.Queued, error) {
+	return w.about(NewsPublished, newsPublishedVersion, id, u, of, map[string]any{
+		"Title": plain(title), "Link": w.link("portal", of.Account, "news", news),
+	})
+}
+
+// about writes a mail about an account to somebody who may choose which of
+// them to get.
+func (w Writer) about(name string, version int, id string, u user.User, of About, data map[string]any) (message.Queued, error) {
+	data["Account"], data["Choose"] = plain(of.Name), w.link("portal", of.Account, "communication")
+	m, err := w.write(name, version, id, u, data)
+	m.Account = of.Account
+	return m, err
+}
+
+// plain is what somebody wrote, for a mail: it cannot stand for a secret, nor
+// begin a paragraph of its own.
+func plain(text string) string {
+	return strings.Join(strings.Fields(strings.ReplaceAll(text, Secret, "")), " ")
+}
