@@ -174,10 +174,9 @@ func TestWithPostgresAwayNobodyIsKnown(t *testing.T) {
 	through.must(t, ada, http.MethodGet, path, "", 200)
 }
 
-func TestWithTheRightsHaltedNobodyIsLetIn(t *testing.T) {
-	t.Parallel()
-	w := begin(t)
-	ada := w.customer(t, "ada")
+// breakRights appends an event that the lane of rights cannot handle.
+func (w *world) breakRights(t *testing.T) {
+	t.Helper()
 	_, err := w.Store.Append(t.Context(), "account-acc_broken", eventstore.NoStream(), eventstore.NewEvent{
 		ID: uuid.New(), Type: "account.opened.v1", Data: []byte(`{"owner":7}`),
 		Metadata: []byte(`{"actor":{"kind":"system"},"command_id":"` + uuid.NewString() + `","command":"Test","schema":1,"occurred_at":"2026-01-01T00:00:00Z"}`),
@@ -185,6 +184,13 @@ func TestWithTheRightsHaltedNobodyIsLetIn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+func TestWithTheRightsHaltedNobodyIsLetIn(t *testing.T) {
+	t.Parallel()
+	w := begin(t)
+	ada := w.customer(t, "ada")
+	w.breakRights(t)
 	head, err := w.Store.Head(t.Context())
 	if err != nil {
 		t.Fatal(err)

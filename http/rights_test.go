@@ -12,13 +12,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"pgregory.net/rapid"
 
 	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/delegation"
-	"github.com/hostfold/hostfold/eventstore/feed"
 	portalhttp "github.com/hostfold/hostfold/http"
-	"github.com/hostfold/hostfold/projections"
 )
 
 // inForce is a grant and when it may have been in force: from the request that
@@ -91,7 +90,7 @@ func (s secret) shownBy(t delegation.Terms) bool {
 type estate struct {
 	*world
 	owner             party
-	second            http.Handler
+	processes         *fleet
 	services, tickets []string
 	secrets           []secret
 }
@@ -119,31 +118,8 @@ func newEstate(t *testing.T) *estate {
 		e.secrets = append(e.secrets, secret{id, delegation.ServicesRead, services, id}, secret{about, delegation.TicketsRead, tickets, about})
 	}
 	e.Settle()
-	e.second = e.replica(t, config)
+	e.processes = e.fleet(t, config, 3)
 	return e
-}
-
-// replica is another process over the same store and database.
-func (w *world) replica(t *testing.T, c portalhttp.Config) http.Handler {
-	t.Helper()
-	runner, err := feed.New(feed.Config{
-		Store: w.Store, Codec: w.Codec, DB: w.DB, LogID: w.LogID, Owner: "second", Clock: time.Now, Lanes: projections.Lanes(w.Models...),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	done := make(chan error, 1)
-	go func() { done <- runner.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
-	c.Reader = projections.NewReader(w.DB, runner, w.LogID)
-	c.Feed = projections.NewFeed(c.Reader, w.Store, w.Codec)
-	return portalhttp.New(c)
 }
 
 // grants draws terms: few permissions, all or some of two services and tickets,
@@ -175,7 +151,8 @@ func (e *estate) grants() *rapid.Generator[delegation.Terms] {
 }
 
 // TestNoAnswerShowsWhatTheRightsInForceForbid grants, narrows, revokes and lets
-// expire at random, while the delegate and its API token ask two processes.
+// expire at random, while the delegate and its API token ask three processes
+// that die and come back. In the end the lane of rights halts.
 func TestNoAnswerShowsWhatTheRightsInForceForbid(t *testing.T) {
 	t.Parallel()
 	e := newEstate(t)
@@ -186,6 +163,65 @@ func TestNoAnswerShowsWhatTheRightsInForceForbid(t *testing.T) {
 	for n := range delegates {
 		e.watch(t, n, rounds)
 	}
+	e.halts(t)
+}
+
+// halts breaks the lane of rights: then nobody is let in by any process, a new
+// one included, and no change of rights is said to be done.
+func (e *estate) halts(t *testing.T) {
+	t.Helper()
+	who, held := e.member(t, "last"), &ledger{}
+	terms := delegation.Terms{Permissions: []domain.Permission{"*"}, Scope: delegation.Scope{All: true}}
+	id, secret := e.invited(t, who.email, onAll)
+	held.give(terms, func() bool {
+		return e.insist(t, who, http.MethodPost, "/v1/delegations/accept", token(secret)).status == 200
+	})
+	base := "/v1/accounts/" + e.owner.account
+	if a := e.insist(t, who, http.MethodGet, base+"/services", ""); a.status != 200 {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	e.breakRights(t)
+	for i := range e.processes.live {
+		e.processes.kill(i)
+		e.processes.revive(t, i)
+		for _, as := range []party{who, e.owner} {
+			e.refused(t, i, as, base+"/services")
+		}
+		if a := e.call(e.owner, http.MethodDelete, base+"/delegations/"+id, ""); a.status != http.StatusServiceUnavailable {
+			t.Errorf("rights are said to have changed: %d %s", a.status, a.body)
+		}
+	}
+}
+
+// refused waits until a process lets nobody in, and looks that it stays so.
+func (e *estate) refused(t *testing.T, i int, as party, path string) {
+	t.Helper()
+	ask := func() int {
+		return raw(e.processes.live[i].handler, http.MethodGet, path, "", "Authorization", "Bearer "+as.token).status
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for ask() != http.StatusServiceUnavailable {
+		if ctx.Err() != nil {
+			t.Fatal("the lane of rights is broken, and requests are let in")
+		}
+	}
+	for range 20 {
+		if status := ask(); status != http.StatusServiceUnavailable {
+			t.Errorf("%s is answered %d while the lane of rights is halted", path, status)
+		}
+	}
+}
+
+// invited is invite through processes that die.
+func (e *estate) invited(t *testing.T, email, terms string) (id, secret string) {
+	t.Helper()
+	a := e.insist(t, e.owner, http.MethodPost, "/v1/accounts/"+e.owner.account+"/delegations", fmt.Sprintf(`{"email":%q,%s}`, email, terms),
+		"Idempotency-Key", uuid.NewString())
+	if a.status != http.StatusCreated {
+		t.Fatalf("an invitation is answered %d: %s", a.status, a.body)
+	}
+	return a.ID(t), e.mailed(t, a.ID(t), e.owner.id)
 }
 
 // watch changes what one delegate holds, and judges what it is shown.
@@ -206,42 +242,42 @@ func (e *estate) watch(t *testing.T, n, rounds int) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		e.disturb(t, round, &wg)
 		asked := strings.TrimSuffix(strings.TrimPrefix(string(text), "{"), "}")
 		switch {
 		case !active && invitations < 9:
 			invitations++
 			var secret string
-			id, secret = e.invite(t, e.owner, who.email, asked)
+			id, secret = e.invited(t, who.email, asked)
 			active = held.give(terms, func() bool {
 				// It may have run out before it was accepted.
-				return e.do(t, who, http.MethodPost, "/v1/delegations/accept", token(secret)).status == 200
+				return e.insist(t, who, http.MethodPost, "/v1/delegations/accept", token(secret)).status == 200
 			})
 		case active && round%5 == 4:
 			held.give(delegation.Terms{}, func() bool {
-				return e.do(t, e.owner, http.MethodDelete, "/v1/accounts/"+e.owner.account+"/delegations/"+id, "").status == 200
+				return e.insist(t, e.owner, http.MethodDelete, "/v1/accounts/"+e.owner.account+"/delegations/"+id, "").status == 200
 			})
 			active = false
 		case active:
 			if terms.ExpiresAt == nil {
 				asked += `,"never_expires":true`
 			}
-			active = held.give(terms, func() bool {
-				return e.do(t, e.owner, http.MethodPatch, "/v1/accounts/"+e.owner.account+"/delegations/"+id, "{"+asked+"}").status == 200
+			status := 0
+			held.give(terms, func() bool {
+				status = e.insist(t, e.owner, http.MethodPatch, "/v1/accounts/"+e.owner.account+"/delegations/"+id, "{"+asked+"}").status
+				return status == 200
 			})
+			active = status != http.StatusConflict // it had run out; an end that is past by now changes nothing
 		}
 		if program.token == "" && active {
-			a := e.do(t, who, http.MethodPost, "/v1/accounts/"+e.owner.account+"/api-tokens", `{"name":"x","permissions":["*"]}`)
+			a := e.insist(t, who, http.MethodPost, "/v1/accounts/"+e.owner.account+"/api-tokens", `{"name":"x","permissions":["*"]}`)
 			if a.status != 201 {
 				continue // it has run out
 			}
 			program.token = a.text(t, "token")
 			for i, as := range []party{who, who, program} {
 				shown[i] = map[int]int{}
-				handler := e.handler
-				if i == 1 {
-					handler = e.second
-				}
-				wg.Go(func() { e.ask(ctx, t, handler, as, held, shown[i]) })
+				wg.Go(func() { e.ask(ctx, t, as, held, shown[i]) })
 			}
 		}
 	}
@@ -252,8 +288,22 @@ func (e *estate) watch(t *testing.T, n, rounds int) {
 	}
 }
 
+// disturb kills a process while the next change is made, or brings the dead back.
+func (e *estate) disturb(t *testing.T, round int, wg *sync.WaitGroup) {
+	t.Helper()
+	if round%3 == 0 {
+		return
+	}
+	for i := range e.processes.live {
+		e.processes.revive(t, i)
+	}
+	if round%3 == 1 {
+		wg.Go(func() { e.processes.kill(round / 3 % len(e.processes.live)) })
+	}
+}
+
 // ask asks one thing after the other until ctx ends, and judges the answers.
-func (e *estate) ask(ctx context.Context, t *testing.T, h http.Handler, as party, held *ledger, shown map[int]int) {
+func (e *estate) ask(ctx context.Context, t *testing.T, as party, held *ledger, shown map[int]int) {
 	t.Helper()
 	base := "/v1/accounts/" + e.owner.account
 	paths := []string{base, base + "/dashboard", base + "/services", base + "/tickets?limit=1", base + "/invoices", "/v1/events?account=" + e.owner.account, base + "/history", base + "/delegations"}
@@ -266,10 +316,10 @@ func (e *estate) ask(ctx context.Context, t *testing.T, h http.Handler, as party
 	for i := 0; ctx.Err() == nil; i++ {
 		path := paths[i%len(paths)]
 		start := time.Now()
-		a := send(t, h, http.MethodGet, path, "", "Authorization", "Bearer "+as.token)
+		a := e.call(as, http.MethodGet, path, "")
 		allowed := held.during(start, time.Now())
 		shown[a.status]++
-		if a.status >= 500 {
+		if a.status >= 500 && a.status != http.StatusServiceUnavailable && a.header.Get(lost) == "" {
 			t.Errorf("%s answered %d %s", path, a.status, a.body)
 			return
 		}
