@@ -20,7 +20,6 @@ import (
 	"github.com/hostfold/hostfold/domain/delegation"
 	staffs "github.com/hostfold/hostfold/domain/staff"
 	"github.com/hostfold/hostfold/domain/user"
-	"github.com/hostfold/hostfold/projections"
 )
 
 // This file says who asks in the matrix, and what each may do. The rules are
@@ -363,15 +362,4 @@ func (m *matrix) callers(t *testing.T) []*caller {
 		t.Fatal(err)
 	}
 	return append(all, left)
-}
-
-// settled waits until what the callers hold is in force.
-func (m *matrix) settled(t *testing.T) {
-	t.Helper()
-	head, err := m.Store.Head(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	m.await(t, projections.RightsModel, head)
-	m.Settle()
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -43,15 +44,26 @@ func newMatrix(t *testing.T) *matrix {
 	m.other["ticket"] = m.must(t, m.alice, http.MethodPost, base+"/tickets", strings.ReplaceAll(ticketBody, "alice-secret", "second-secret"), 201).ID(t)
 	m.must(t, m.alice, http.MethodPost, base+"/notifications/read-all", "", 200) // so that there is nothing left to mark
 	m.mine = []hidden{
-		{m.service, "services.read", "service", m.service}, {"alice-secret label", "services.read", "service", m.service},
-		{m.other["service"], "services.read", "service", m.other["service"]}, {"second-secret label", "services.read", "service", m.other["service"]},
-		{domainName, "domains.read", "domain", m.domain}, {m.domain, "domains.read", "domain", m.domain},
-		{m.other["domain"], "domains.read", "domain", m.other["domain"]}, {"second-secret.example", "domains.read", "domain", m.other["domain"]},
-		{m.ticket, "tickets.read", "ticket", m.ticket}, {"alice-secret subject", "tickets.read", "ticket", m.ticket}, {"alice-secret message", "tickets.read", "ticket", m.ticket},
-		{m.other["ticket"], "tickets.read", "ticket", m.other["ticket"]}, {"second-secret subject", "tickets.read", "ticket", m.other["ticket"]},
-		{m.invoice, "invoices.read", "invoice", m.invoice}, {"alice-secret line", "invoices.read", "invoice", m.invoice}, {m.creditNote, "invoices.read", "", ""},
-		{"alice-secret reason", "invoices.read", "", ""}, {m.draft, "staff.billing", "", ""},
-		{m.notification, "notifications.read", "", ""}, {"alice-secret title", "notifications.read", "", ""},
+		{m.service, "services.read", "service", m.service},
+		{"alice-secret label", "services.read", "service", m.service},
+		{m.other["service"], "services.read", "service", m.other["service"]},
+		{"second-secret label", "services.read", "service", m.other["service"]},
+		{domainName, "domains.read", "domain", m.domain},
+		{m.domain, "domains.read", "domain", m.domain},
+		{m.other["domain"], "domains.read", "domain", m.other["domain"]},
+		{"second-secret.example", "domains.read", "domain", m.other["domain"]},
+		{m.ticket, "tickets.read", "ticket", m.ticket},
+		{"alice-secret subject", "tickets.read", "ticket", m.ticket},
+		{"alice-secret message", "tickets.read", "ticket", m.ticket},
+		{m.other["ticket"], "tickets.read", "ticket", m.other["ticket"]},
+		{"second-secret subject", "tickets.read", "ticket", m.other["ticket"]},
+		{m.invoice, "invoices.read", "invoice", m.invoice},
+		{"alice-secret line", "invoices.read", "invoice", m.invoice},
+		{m.creditNote, "invoices.read", "", ""},
+		{"alice-secret reason", "invoices.read", "", ""},
+		{m.draft, "staff.billing", "", ""},
+		{m.notification, "notifications.read", "", ""},
+		{"alice-secret title", "notifications.read", "", ""},
 	}
 	return m
 }
@@ -189,7 +201,7 @@ func came(a answer) outcome {
 	case a.status == 404:
 		return missing
 	case a.status >= 500:
-		return outcome(fmt.Sprint(a.status))
+		return outcome(strconv.Itoa(a.status))
 	}
 	return carriedOut
 }
@@ -324,7 +336,7 @@ func TestTheAccessMatrix(t *testing.T) {
 	t.Parallel()
 	m := newMatrix(t)
 	everybody := m.callers(t)
-	m.settled(t)
+	m.Settle()
 	before := m.Checksums()
 	all := routes(t, m.handler)
 	questions := make(chan question)
