@@ -30,7 +30,7 @@ type Public interface {
 // Linking is a public event that links to another thing of its account.
 type Linking interface {
 	Public
-	// Link is the kind (service, domain, certificate, ticket, invoice) and the
+	// Link is the kind (service, domain, certificate, ticket, invoice, contact) and the
 	// id of that thing; both are "" for none.
 	Link() (kind, id string)
 	// Unlinked is the event without its link, for who may not know of the thing.

@@ -13,6 +13,7 @@ import (
 	"github.com/hostfold/hostfold/domain/announcement"
 	"github.com/hostfold/hostfold/domain/apitoken"
 	"github.com/hostfold/hostfold/domain/audit"
+	"github.com/hostfold/hostfold/domain/contact"
 	"github.com/hostfold/hostfold/domain/creditnote"
 	"github.com/hostfold/hostfold/domain/delegation"
 	"github.com/hostfold/hostfold/domain/demo"
@@ -39,6 +40,7 @@ func Types() []domain.Type {
 		announcement.Decider.Types,
 		apitoken.Decider.Types,
 		audit.Decider.Types,
+		contact.Decider.Types,
 		creditnote.Decider.Types,
 		delegation.Decider.Types,
 		demo.Decider.Types,

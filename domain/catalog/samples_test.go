@@ -8,6 +8,7 @@ import (
 	"github.com/hostfold/hostfold/domain/announcement"
 	"github.com/hostfold/hostfold/domain/apitoken"
 	"github.com/hostfold/hostfold/domain/audit"
+	"github.com/hostfold/hostfold/domain/contact"
 	"github.com/hostfold/hostfold/domain/creditnote"
 	"github.com/hostfold/hostfold/domain/delegation"
 	"github.com/hostfold/hostfold/domain/demo"
@@ -47,6 +48,11 @@ func samples() []domain.Event {
 		apitoken.Issued{Account: "acc_1", User: "usr_1", Name: "sauvegarde", Permissions: []domain.Permission{delegation.InvoicesRead}, ExpiresAt: &noon},
 		apitoken.Revoked{Account: "acc_1", User: "usr_1"},
 		audit.DecryptionStarted{What: "all"},
+		contact.Created{Account: "acc_1", Details: person()},
+		contact.Amended{Details: person(), EmailChanged: true, Kept: holder()},
+		contact.EmailVerified{Email: "zoe@example.com"},
+		contact.Archived{},
+		contact.Claimed{Domain: "dom_1", After: 1, Until: noon, Kept: holder()},
 		creditnote.IssueRequested{
 			Account: "acc_1", Invoice: "inv_1", InvoiceNumber: "F2026-000001", InvoiceIssuedOn: "2026-01-31",
 			Reason: "Erreur", Content: content(),
@@ -65,6 +71,7 @@ func samples() []domain.Event {
 		demo.Started{},
 		demo.Loaded{},
 		domainname.Registered{Account: "acc_1", Name: "xn--caf-dma.fr", RegisteredOn: "2025-02-01", ExpiresOn: "2027-02-01"},
+		domainname.ContactsChanged{Contacts: domainname.Contacts{Owner: "ctc_1", Admin: "ctc_2", Tech: "ctc_3", Billing: "ctc_4"}, Released: []string{"ctc_5"}},
 		hosting.Created{Account: "acc_1", Product: "prd_1", ProductVersion: 1, Name: "VPS-5", Label: "hst-test.eu", Cycle: product.Monthly},
 		hosting.ProvisioningStarted{},
 		hosting.Provisioned{ActiveFrom: "2026-01-31", RenewsOn: "2026-02-28"},
@@ -144,6 +151,20 @@ func samples() []domain.Event {
 		user.PasskeyRemoved{Passkey: "psk_1"},
 		user.RecoveryCodesRegenerated{Codes: "rcs_2", Replaced: "rcs_1"},
 		user.RecoveryCodeUsed{Codes: "rcs_1", Number: 3, Left: 9},
+	}
+}
+
+func person() contact.Details {
+	return contact.Details{
+		Kind: contact.Organisation, Name: "Zoé Martin", Organisation: "Martin SARL", Email: "zoe@example.com", Phone: "+33612345678",
+		Address: contact.Address{Line1: "1 rue de la Paix", Line2: "Bâtiment B", PostalCode: "75002", City: "Paris", Region: "Île-de-France", Country: "FR"},
+	}
+}
+
+func holder() contact.Identity {
+	return contact.Identity{
+		Name: "Zoé Martin", Organisation: "Martin SARL", Email: "zoe@example.com", Phone: "+33612345678",
+		Line1: "1 rue de la Paix", Line2: "Bâtiment B", PostalCode: "75002", City: "Paris", Region: "Île-de-France", Country: "FR",
 	}
 }
 

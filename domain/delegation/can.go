@@ -234,7 +234,7 @@ func Reaches(g Grants, account string, r Resource) bool {
 }
 
 // SeesLink reports whether the holder of the grants may know of a thing that
-// another one links to as service, domain, certificate, ticket or invoice.
+// another one links to as service, domain, certificate, ticket, invoice or contact.
 func SeesLink(g Grants, account, kind, id string) bool {
 	switch kind {
 	case "service":
@@ -247,8 +247,18 @@ func SeesLink(g Grants, account, kind, id string) bool {
 		return Can(g, account, TicketsRead, Resource{Kind: kindTicket, ID: id})
 	case "invoice":
 		return Can(g, account, InvoicesRead, Resource{Kind: "invoice", ID: id})
+	case "contact":
+		return SeesContacts(g, account)
 	}
 	return false
+}
+
+// SeesContacts reports whether the holder of the grants may read the account's
+// contacts: who manages them, and staff who look after accounts. Whoever may
+// see a domain name alone does not get to know whose it is.
+func SeesContacts(g Grants, account string) bool {
+	contacts := Resource{Kind: "contact"}
+	return Can(g, account, ContactsManage, contacts) || Can(g, "", StaffAccounts, contacts)
 }
 
 // Sees reports whether the holder of the grants may know that the account

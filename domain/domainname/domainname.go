@@ -26,7 +26,10 @@ type Target = domain.Target[DomainName, Event]
 var Decider = domain.Decider[DomainName, Event]{
 	Category: "domainname",
 	Evolve:   func(d DomainName, e Event) DomainName { return e.apply(d) },
-	Types:    []domain.Type{domain.PublicTypeOf[Registered](delegation.DomainsRead)},
+	Types: []domain.Type{
+		domain.PublicTypeOf[Registered](delegation.DomainsRead),
+		domain.PublicTypeOf[ContactsChanged](delegation.DomainsRead),
+	},
 }
 
 // Status is where a domain name stands.
@@ -42,6 +45,9 @@ type DomainName struct {
 	Status       Status
 	RegisteredOn domain.Date
 	ExpiresOn    domain.Date
+	// Contacts are whom the registry is told, ContactsSet how often they were set.
+	Contacts    Contacts
+	ContactsSet int
 }
 
 // OwnerAccount is the account that has the name.
