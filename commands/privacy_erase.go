@@ -27,6 +27,11 @@ func (d *Dispatcher) AnswerErasure(ctx context.Context, call Call, userID string
 	if err != nil {
 		return Receipt{}, err
 	}
+	if len(reasons) == 0 && s.Hold == "" {
+		if h.contacts, err = d.letGo(ctx, call, h.contacts); err != nil {
+			return Receipt{}, err
+		}
+	}
 	return Execute(ctx, d, call, answerErasure{user: userID, reasons: reasons, accounts: h.accounts, keys: h.keys(now)})
 }
 

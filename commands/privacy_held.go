@@ -10,6 +10,7 @@ import (
 
 	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/account"
+	"github.com/hostfold/hostfold/domain/contact"
 	"github.com/hostfold/hostfold/domain/creditnote"
 	"github.com/hostfold/hostfold/domain/delegation"
 	"github.com/hostfold/hostfold/domain/domainname"
@@ -21,9 +22,6 @@ import (
 	"github.com/hostfold/hostfold/domain/user"
 	"github.com/hostfold/hostfold/eventstore"
 )
-
-// contactCategory is that of domain contacts, who have keys of their own.
-const contactCategory = "contact"
 
 // held is what the log holds of a user and of the accounts that it owns.
 type held struct {
@@ -37,6 +35,8 @@ type held struct {
 	// invitations are those that name the user's address, and those of its
 	// accounts: each has a key of its own.
 	invitations []string
+	// contacts are those of other accounts that have the user's address.
+	contacts []string
 }
 
 // heldOf reads the log from end to end, since no index of ours is the truth.
@@ -55,11 +55,11 @@ func (d *Dispatcher) heldOf(ctx context.Context, userID string) (held, error) {
 			h.accounts = append(h.accounts, id)
 		}
 	}
-	if err := d.invitations(ctx, &h); err != nil || len(h.accounts) == 0 {
+	if err := errors.Join(d.invitations(ctx, &h), d.contactsOf(ctx, &h)); err != nil || len(h.accounts) == 0 {
 		return h, err
 	}
 	found := map[string]map[string]bool{}
-	prefixes := []string{hosting.Decider.Category, domainname.Decider.Category, invoice.Decider.Category, creditnote.Decider.Category, contactCategory}
+	prefixes := []string{hosting.Decider.Category, domainname.Decider.Category, invoice.Decider.Category, creditnote.Decider.Category, contact.Decider.Category}
 	err = d.eachEvent(ctx, prefixes, func(r eventstore.Recorded) error {
 		m, err := eventstore.MetaOf(r)
 		if err != nil || !slices.Contains(h.accounts, m.Account) {
@@ -130,6 +130,55 @@ func (d *Dispatcher) invitations(ctx context.Context, h *held) error {
 		}
 		return nil
 	})
+}
+
+// contactsOf finds the contacts of other accounts that have the user's address.
+// An address that the user has not shown to read is anybody's.
+func (d *Dispatcher) contactsOf(ctx context.Context, h *held) error {
+	u, err := Load(ctx, d.Streams(), user.Decider.At(h.user))
+	if err != nil || !u.Verified || u.Email == eventstore.Erased {
+		return err
+	}
+	found := map[string]bool{}
+	err = d.eachEvent(ctx, []string{contact.Decider.Category}, func(r eventstore.Recorded) error {
+		e, m, err := d.Codec.Decode(ctx, r)
+		if err != nil {
+			return storeError("read the log", err)
+		}
+		var now contact.Details
+		switch fact := e.(type) {
+		case contact.Created:
+			now = fact.Details
+		case contact.Amended:
+			now = fact.Details
+		default:
+			return nil
+		}
+		delete(found, m.AggregateID)
+		if !slices.Contains(h.accounts, m.Account) && user.NormalEmail(now.Email) == user.NormalEmail(u.Email) {
+			found[m.AggregateID] = true
+		}
+		return nil
+	})
+	h.contacts = slices.Sorted(maps.Keys(found))
+	return err
+}
+
+// letGo archives the contacts of other accounts, which are erased with the
+// user, and answers those that are: what a domain name has is kept, since its
+// holder has to be known (NIS2 art. 28).
+func (d *Dispatcher) letGo(ctx context.Context, call Call, contacts []string) (gone []string, err error) {
+	for _, id := range contacts {
+		_, err := Execute(ctx, d, call.Step("archive "+id), ArchiveContact{ContactID: id})
+		if errors.Is(err, contact.ErrInUse) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		gone = append(gone, id)
+	}
+	return gone, nil
 }
 
 // eachEvent goes through the events of some categories, up to the end of the
@@ -214,7 +263,7 @@ func (h held) keys(now time.Time) []privacy.Key {
 		fiscal = domain.DateOf(h.billed+fiscalYears+1, time.January, 1)
 	}
 	identity := domain.DateOf(now.Year()+identityYears, now.Month(), now.Day()+1)
-	subjects := slices.Concat([]string{h.user}, h.accounts, h.streams[contactCategory])
+	subjects := slices.Concat([]string{h.user}, h.accounts, h.streams[contact.Decider.Category], h.contacts)
 	var keys []privacy.Key
 	for _, s := range slices.Concat(subjects, h.invitations) {
 		keys = append(keys, privacy.Key{Subject: s, Purpose: subjectkey.Profile})

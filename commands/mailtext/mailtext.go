@@ -45,6 +45,8 @@ const (
 	ServiceChanged       = "service_changed"
 	TicketAnswered       = "ticket_answered"
 	NewsPublished        = "news_published"
+	// ContactVerification asks whether a person wants to be a domain contact.
+	ContactVerification = "contact_verification"
 
 	invoiceIssuedVersion      = 2
 	registrationNoticeVersion = 2
@@ -58,9 +60,10 @@ const (
 
 	delegationInvitationVersion = 1
 
-	serviceChangedVersion = 1
-	ticketAnsweredVersion = 1
-	newsPublishedVersion  = 1
+	serviceChangedVersion      = 1
+	ticketAnsweredVersion      = 1
+	newsPublishedVersion       = 1
+	contactVerificationVersion = 1
 )
 
 // Secret stands in a mail's words for the secret of its link. Only the job that
@@ -69,7 +72,11 @@ const Secret = "__secret__"
 
 // HasLink reports whether the mails of a template have a link with a secret.
 func HasLink(template string) bool {
-	return template == VerifyEmail || template == ChangeEmail || template == ResetPassword || template == DelegationInvitation
+	switch template {
+	case VerifyEmail, ChangeEmail, ResetPassword, DelegationInvitation, ContactVerification:
+		return true
+	}
+	return false
 }
 
 // Writer writes mails. Its zero value writes links without a host.

@@ -32,7 +32,7 @@ func Lanes(jobs *river.Client[pgx.Tx], finishAfter time.Duration) []feed.Lane {
 	if finishAfter == 0 {
 		finishAfter = 5 * time.Second
 	}
-	return []feed.Lane{finishLane(jobs, finishAfter), mailLane(jobs), userLane(jobs), delegationLane(jobs), privacyLane(jobs)}
+	return []feed.Lane{finishLane(jobs, finishAfter), mailLane(jobs), userLane(jobs), delegationLane(jobs), contactLane(jobs), privacyLane(jobs)}
 }
 
 // AddWorkers adds the workers that carry the jobs of Lanes out.
@@ -47,6 +47,7 @@ func AddWorkers(workers *river.Workers, d *commands.Dispatcher) {
 	river.AddWorker(workers, &finishClose{d: d})
 	river.AddWorker(workers, &observeLogins{d: d})
 	river.AddWorker(workers, &writeInvitationMail{d: d})
+	river.AddWorker(workers, &writeContactMail{d: d})
 	river.AddWorker(workers, &expireDelegation{d: d})
 	river.AddWorker(workers, &cleanVault{d: d})
 }

@@ -46,6 +46,10 @@ const (
 	OwnPassword Action = "own password"
 	// OwnMail is a mail that a logged-in user asks for.
 	OwnMail Action = "own mail"
+	// ContactMail is a mail that asks somebody to be a contact, to one address;
+	// ContactMails are all of one account's.
+	ContactMail  Action = "contact mail"
+	ContactMails Action = "contact mails"
 	// NewDevice is the notice of a new device, to one user.
 	NewDevice Action = "new device"
 )
@@ -82,6 +86,10 @@ func (a Action) rule() rule {
 		return rule{free: 10, first: time.Minute, most: 15 * time.Minute, quiet: time.Hour}
 	case ResetMail:
 		return rule{free: 1, first: 15 * time.Minute, most: 15 * time.Minute}
+	case ContactMail:
+		return rule{free: 3, first: time.Hour, most: 24 * time.Hour, quiet: 24 * time.Hour}
+	case ContactMails:
+		return rule{free: 100, first: time.Minute, most: time.Hour, quiet: 24 * time.Hour}
 	case OwnMail, NewDevice:
 		return rule{free: 5, first: time.Minute, most: time.Hour, quiet: 24 * time.Hour}
 	}

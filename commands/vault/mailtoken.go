@@ -23,6 +23,8 @@ const (
 	// Invitation is of a delegation: Credential is the delegation, UserID the
 	// invitation.
 	Invitation Purpose = "invitation"
+	// ContactEmail verifies a domain contact's address: UserID is the contact.
+	ContactEmail Purpose = "contact_email"
 )
 
 // MailToken is a mailed link. Its id is that of the mail, whose stream says to

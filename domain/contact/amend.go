@@ -29,12 +29,12 @@ func (e Amended) apply(c Contact) Contact {
 
 // Amendment are the changes of a contact; what is nil stays as it is.
 type Amendment struct {
-	Kind         *Kind    `json:"kind,omitempty" enum:"person,organisation"`
+	Kind         *Kind    `json:"kind,omitempty"`
 	Name         *string  `json:"name,omitempty"`
-	Organisation *string  `json:"organisation,omitempty" doc:"Of an organisation; \"\" for a person."`
+	Organisation *string  `json:"organisation,omitempty"`
 	Email        *string  `json:"email,omitempty"`
 	Phone        *string  `json:"phone,omitempty"`
-	Address      *Address `json:"address,omitempty" doc:"The whole address."`
+	Address      *Address `json:"address,omitempty"`
 }
 
 // Amend changes what is given.
