@@ -16,14 +16,16 @@ import (
 
 // DomainNameRow is one internet name of an account.
 type DomainNameRow struct {
-	ID             string            `db:"id" json:"id"`
-	Account        string            `db:"account" json:"-"`
-	Name           string            `db:"name" json:"name"`
-	Status         domainname.Status `db:"status" json:"status"`
-	RegisteredOn   domain.Date       `db:"registered_on" json:"registered_on"`
-	ExpiresOn      domain.Date       `db:"expires_on" json:"expires_on"`
-	CreatedAt      time.Time         `db:"created_at" json:"created_at"`
-	StreamRevision uint64            `db:"stream_revision" json:"-"`
+	ID           string            `db:"id" json:"id"`
+	Account      string            `db:"account" json:"-"`
+	Name         string            `db:"name" json:"name"`
+	Status       domainname.Status `db:"status" json:"status"`
+	RegisteredOn domain.Date       `db:"registered_on" json:"registered_on"`
+	ExpiresOn    domain.Date       `db:"expires_on" json:"expires_on"`
+	// Contacts are nil before they were set, and for who may not see contacts.
+	Contacts       *domainname.Contacts `db:"contacts,jsonb" json:"contacts,omitempty"`
+	CreatedAt      time.Time            `db:"created_at" json:"created_at"`
+	StreamRevision uint64               `db:"stream_revision" json:"-"`
 }
 
 // domainNames keeps read.domain_name.
@@ -37,10 +39,13 @@ func domainNames() Model {
 			row.Account, row.Name, row.Status = e.Account, e.Name, domainname.StatusActive
 			row.RegisteredOn, row.ExpiresOn, row.CreatedAt = e.RegisteredOn, e.ExpiresOn, m.OccurredAt
 		}),
+		On(func(rows *Rows[DomainNameRow], e domainname.ContactsChanged, m Meta) {
+			rows.Get(m.AggregateID).Contacts = &e.Contacts
+		}),
 	))
 }
 
-const domainNameColumns = `id, account, name, status, registered_on, expires_on, created_at, stream_revision`
+const domainNameColumns = `id, account, name, status, registered_on, expires_on, contacts, created_at, stream_revision`
 
 // DomainNames lists an account's domain names, newest first.
 func (r *Reader) DomainNames(ctx context.Context, g delegation.Grants, account string, p Page) (List[DomainNameRow], error) {
@@ -63,6 +68,9 @@ func (r *Reader) DomainNames(ctx context.Context, g delegation.Grants, account s
 	if err != nil {
 		return List[DomainNameRow]{}, fmt.Errorf("list domain names: %w", err)
 	}
+	for i, row := range found {
+		found[i].Contacts = contactsOf(g, account, row.Contacts)
+	}
 	return paged(found, limit, "domain_names", func(row DomainNameRow) (time.Time, string) { return row.CreatedAt, row.ID })
 }
 
@@ -79,5 +87,7 @@ func (r *Reader) DomainName(ctx context.Context, g delegation.Grants, account, n
 		  AND ($3::text[] IS NULL OR id = ANY($3))
 		ORDER BY created_at DESC
 		LIMIT 1`, account, strings.ToLower(name), delegation.Reach(g, account, delegation.DomainsRead))
-	return one[DomainNameRow](rows, "domain")
+	row, err := one[DomainNameRow](rows, "domain")
+	row.Contacts = contactsOf(g, account, row.Contacts)
+	return row, err
 }

@@ -82,9 +82,9 @@ func MayExport(g delegation.Grants, account string) error {
 // exportedOf are the models that an export reads.
 func exportedOf(account string) []string {
 	if account == "" {
-		return []string{"logins", "accounts", "mails", "erasures"}
+		return []string{"logins", "accounts", "contacts", "mails", "erasures"}
 	}
-	return []string{"accounts", "services", "domain_names", "invoices", "credit_notes", "tickets", "notifications", "delegations", EventsModel}
+	return []string{"accounts", "services", "domain_names", "contacts", "invoices", "credit_notes", "tickets", "notifications", "delegations", EventsModel}
 }
 
 // still reports whether all models show what is exported at the export's
@@ -195,6 +195,7 @@ func (x *Export) Account(ctx context.Context, account string, w io.Writer) error
 	section[AccountRow](ctx, x, d, "account", `SELECT `+accountColumns+` FROM read.account WHERE id = $1`, account, nil)
 	section[ServiceRow](ctx, x, d, "services", `SELECT `+serviceColumns+` FROM read.service WHERE account = $1 ORDER BY created_at, id`, account, nil)
 	section[DomainNameRow](ctx, x, d, "domains", `SELECT `+domainNameColumns+` FROM read.domain_name WHERE account = $1 ORDER BY created_at, id`, account, nil)
+	section(ctx, x, d, "contacts", `SELECT `+contactColumns+` FROM read.contact WHERE account = $1 ORDER BY created_at, id`, account, exportedContact)
 	section[InvoiceRow](ctx, x, d, "invoices", `SELECT `+invoiceColumns+`, seller, buyer FROM read.invoice WHERE account = $1 AND number <> '' ORDER BY created_at, id`, account, nil)
 	section[CreditNoteRow](ctx, x, d, "credit_notes", `SELECT `+creditNoteColumns+` FROM read.credit_note WHERE account = $1 AND number <> '' ORDER BY created_at, id`, account, nil)
 	section[ticketExport](ctx, x, d, "tickets", `
@@ -214,6 +215,16 @@ func (x *Export) Account(ctx context.Context, account string, w io.Writer) error
 type ticketExport struct {
 	TicketRow
 	Messages json.RawMessage `db:"messages" json:"messages"`
+}
+
+// contactExport is a contact with the ids of the domain names that have it.
+type contactExport struct {
+	ContactRow
+	Domains []string `json:"domains"`
+}
+
+func exportedContact(row ContactRow) (any, error) {
+	return contactExport{row, append([]string{}, row.Domains...)}, nil
 }
 
 // section writes rows one by one; change, which may be nil, makes what is
@@ -278,6 +289,14 @@ func (x *Export) User(ctx context.Context, kept map[string]any, w io.Writer) err
 		return exportedLogin{LoginRow: row, Passkeys: row.Passkeys}, nil
 	})
 	section[AccountRow](ctx, x, d, "own_accounts", `SELECT `+accountColumns+` FROM read.account WHERE owner = $1 ORDER BY created_at, id`, x.grants.User, nil)
+	// Contacts with the caller's address, of whatever account: both have proven
+	// that whoever reads its mail is meant.
+	section[ContactRow](ctx, x, d, "contacts", `
+		SELECT `+contactColumns+`
+		FROM read.contact
+		WHERE email_verified AND email <> '[erased]'
+		  AND lower(email) = (SELECT lower(email) FROM read.login WHERE id = $1 AND email_verified)
+		ORDER BY created_at, id`, x.grants.User, nil)
 	section[ErasureRow](ctx, x, d, "erasure", `SELECT `+erasureColumns+` FROM read.erasure WHERE id = $1`, x.grants.User, func(row ErasureRow) (any, error) {
 		row.Hold = ""
 		return row, nil

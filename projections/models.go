@@ -10,6 +10,7 @@ func Models() []Model {
 		logins(),
 		services(),
 		domainNames(),
+		contacts(),
 		invoices(),
 		creditNotes(),
 		tickets(),

@@ -55,6 +55,7 @@ func history(side *projectiontest.Side) {
 	}
 	side.Given("acc_1", "hosting-hst_2", hosting.Suspended{Reason: "abuse", Reasons: []hosting.Reason{"abuse"}})
 	side.Given("acc_1", "domainname-dom_1", domainname.Registered{Account: "acc_1", Name: "example.fr", RegisteredOn: "2026-01-01", ExpiresOn: "2027-01-01"})
+	contactsOf(side)
 	invoicing(side)
 	side.Given("acc_1", "ticket-tkt_1",
 		ticket.Opened{Account: "acc_1", Number: "HPJ-613904", Department: ticket.Technical, Priority: ticket.Normal, Subject: "Test", Message: "Help"},
@@ -313,10 +314,16 @@ func TestQueriesAskForRights(t *testing.T) {
 	r, stranger := side.Reader, owner("acc_2")
 	page := projections.Page{}
 	for name, query := range map[string]func() error{
-		"dashboard":     func() error { _, err := r.Dashboard(t.Context(), stranger, "acc_1"); return err },
-		"services":      func() error { _, err := r.Services(t.Context(), stranger, "acc_1", page); return err },
-		"service":       func() error { _, err := r.Service(t.Context(), stranger, "acc_2", "hst_1"); return err },
-		"domains":       func() error { _, err := r.DomainNames(t.Context(), stranger, "acc_1", page); return err },
+		"dashboard": func() error { _, err := r.Dashboard(t.Context(), stranger, "acc_1"); return err },
+		"services":  func() error { _, err := r.Services(t.Context(), stranger, "acc_1", page); return err },
+		"service":   func() error { _, err := r.Service(t.Context(), stranger, "acc_2", "hst_1"); return err },
+		"domains":   func() error { _, err := r.DomainNames(t.Context(), stranger, "acc_1", page); return err },
+		"contacts":  func() error { _, err := r.Contacts(t.Context(), stranger, "acc_1", page); return err },
+		"contact":   func() error { _, err := r.Contact(t.Context(), stranger, "acc_2", "ctc_1"); return err },
+		"contacts to choose": func() error {
+			_, err := r.ContactsToChoose(t.Context(), stranger, "acc_1")
+			return err
+		},
 		"domain":        func() error { _, err := r.DomainName(t.Context(), stranger, "acc_2", "example.fr"); return err },
 		"invoices":      func() error { _, err := r.Invoices(t.Context(), stranger, "acc_1", "", page); return err },
 		"invoice":       func() error { _, err := r.Invoice(t.Context(), stranger, "acc_2", "inv_1"); return err },
