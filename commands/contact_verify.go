@@ -103,6 +103,9 @@ func (d *Dispatcher) ResendContactVerification(ctx context.Context, call Call, c
 	default:
 		err = at.MayServe()
 	}
+	if err == nil && call.IfMatch != nil && eventstore.After(f.count) != eventstore.Revision(*call.IfMatch) {
+		err = domain.ErrStale
+	}
 	receipt := Receipt{ID: target.ID, Stream: target.Stream(), Revision: max(f.count, 1) - 1, Position: f.last}
 	if err != nil || at.Verified {
 		return receipt, err

@@ -32,6 +32,8 @@ type expectation struct {
 	// needs is the permission that the operation asks for; one of or does as well.
 	needs domain.Permission
 	or    []domain.Permission
+	// also are permissions that it needs beside.
+	also []domain.Permission
 	// of is the kind of thing that the path names beside the account, "" for none.
 	of string
 	// adds is true when the operation makes another one of a kind of which a
@@ -111,6 +113,16 @@ func expectations() map[string]expectation {
 		"PATCH /v1/accounts/{account}/services/{id}": {needs: delegation.ServicesManage, of: "service", body: `{"label":"new"}`},
 		"GET /v1/accounts/{account}/domains":         {needs: delegation.DomainsRead},
 		"GET /v1/accounts/{account}/domains/{name}":  {needs: delegation.DomainsRead, of: "domainName"},
+
+		// Contacts of domains.
+		"PUT /v1/accounts/{account}/domains/{name}/contacts":     {needs: delegation.DomainsManage, also: []domain.Permission{delegation.ContactsManage}, of: "domain", body: `{"owner":"ctc_1"}`},
+		"GET /v1/accounts/{account}/contacts":                    {needs: delegation.ContactsManage, or: []domain.Permission{delegation.StaffAccounts}},
+		"POST /v1/accounts/{account}/contacts":                   {needs: delegation.ContactsManage, body: contactBody},
+		"GET /v1/accounts/{account}/contacts/{id}":               {needs: delegation.ContactsManage, or: []domain.Permission{delegation.StaffAccounts}, of: "contact"},
+		"PATCH /v1/accounts/{account}/contacts/{id}":             {needs: delegation.ContactsManage, of: "contact", body: `{"name":"New"}`},
+		"DELETE /v1/accounts/{account}/contacts/{id}":            {needs: delegation.ContactsManage, of: "contact"},
+		"POST /v1/accounts/{account}/contacts/{id}/verification": {needs: delegation.ContactsManage, of: "contact"},
+		"POST /v1/contacts/verify-email":                         {needs: delegation.Anyone, body: `{"token":"x"}`},
 
 		// Invoices.
 		"GET /v1/accounts/{account}/invoices":          {needs: delegation.InvoicesRead},
@@ -232,7 +244,7 @@ func (s *scene) fill(path, account string) []string {
 		return []string{path}
 	}
 	var all []string
-	for _, id := range []string{s.service, s.draft, s.invoice, s.creditNote, s.ticket, s.notification, s.session} {
+	for _, id := range []string{s.service, s.draft, s.invoice, s.creditNote, s.ticket, s.notification, s.session, s.contact} {
 		all = append(all, strings.ReplaceAll(path, "{id}", id))
 	}
 	return all
@@ -321,6 +333,10 @@ func (s *scene) unchanged(t *testing.T, before map[string]string) {
 	shown := s.must(t, s.alice, http.MethodGet, "/v1/accounts/"+s.alice.account+"/tickets/"+s.ticket, "", 200)
 	if shown.header.Get("ETag") != `"0"` {
 		t.Errorf("the ticket changed: %s", shown.body)
+	}
+	shown = s.must(t, s.alice, http.MethodGet, "/v1/accounts/"+s.alice.account+"/contacts/"+s.contact, "", 200)
+	if shown.header.Get("ETag") != `"2"` {
+		t.Errorf("the contact changed: %s", shown.body)
 	}
 }
 

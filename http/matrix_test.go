@@ -62,6 +62,9 @@ func newMatrix(t *testing.T) *matrix {
 		{m.creditNote, "invoices.read", "", ""},
 		{"alice-secret reason", "invoices.read", "", ""},
 		{m.draft, "staff.billing", "", ""},
+		{m.contact, "contacts.manage", "", ""},
+		{"alice-secret contact", "contacts.manage", "", ""},
+		{"alice-secret street", "contacts.manage", "", ""},
 		{m.notification, "notifications.read", "", ""},
 		{"alice-secret title", "notifications.read", "", ""},
 	}
@@ -88,7 +91,7 @@ const (
 func (m *matrix) things(kind, account string) []thing {
 	mine := map[string][]string{
 		"service": {m.service, m.other["service"]}, "domain": {domainName, "second-secret.example"}, "ticket": {m.ticket, m.other["ticket"]},
-		"invoice": {m.invoice}, "creditNote": {m.creditNote}, "notification": {m.notification},
+		"invoice": {m.invoice}, "creditNote": {m.creditNote}, "notification": {m.notification}, "contact": {m.contact},
 		"delegated": m.delegations[:1], "apiToken": m.tokens[:1], "session": {m.session}, "passkey": {}, "product": {m.product}, "news": {m.news},
 		"user": {m.alice.id}, "stream": {"hosting-" + m.service},
 	}[kind]
@@ -167,6 +170,11 @@ func (m *matrix) expect(c *caller, e expectation, template, account string, of t
 
 // allowed reports whether the caller holds what the operation needs.
 func (m *matrix) allowed(c *caller, e expectation, account string) bool {
+	for _, p := range e.also {
+		if !c.may(string(p), account) {
+			return false
+		}
+	}
 	for _, p := range append([]domain.Permission{e.needs}, e.or...) {
 		if c.may(string(p), account) {
 			return true

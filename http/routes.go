@@ -14,6 +14,7 @@ func (a *api) routes() {
 	a.history()
 	a.services()
 	a.domains()
+	a.contacts()
 	a.invoices()
 	a.tickets()
 	a.notifications()

@@ -15,7 +15,7 @@ type scene struct {
 	*world
 	clerk, alice, bob party
 
-	product, service, draft, invoice, credited, creditNote, ticket, notification, news, session string
+	product, service, draft, invoice, credited, creditNote, ticket, notification, news, session, contact string
 }
 
 const domainName = "alice-secret.example"
@@ -35,6 +35,9 @@ func set(t *testing.T) *scene {
 	s.service = post(s.clerk, staffPath+"/services", `{"product":"`+s.product+`","label":"alice-secret label","cycle":"monthly"}`, 201).ID(t)
 	post(s.clerk, staffPath+"/services/"+s.service+"/activate", "", 200)
 	post(s.clerk, staffPath+"/domains", `{"name":"`+domainName+`","registered_on":"2026-01-02","expires_on":"2027-01-02"}`, 201)
+	s.contact = post(s.alice, "/v1/accounts/"+s.alice.account+"/contacts", contactBody, 201).ID(t)
+	s.vouch(t, s.contact)
+	s.must(t, s.alice, http.MethodPut, "/v1/accounts/"+s.alice.account+"/domains/"+domainName+"/contacts", `{"owner":"`+s.contact+`"}`, 200)
 	s.draft = post(s.clerk, staffPath+"/invoices", invoiceBody, 201).ID(t)
 	s.invoice = s.issued(t)
 	s.credited = s.issued(t)
@@ -50,6 +53,7 @@ func set(t *testing.T) *scene {
 
 const (
 	invoiceBody = `{"lines":[{"description":"alice-secret line","quantity":"2","unit_price":{"amount":"10.00","currency":"EUR"},"vat_rate":"20"}]}`
+	contactBody = `{"kind":"person","name":"alice-secret contact","email":"alice-secret@example.net","phone":"+33 6 12 34 56 78","address":{"line1":"alice-secret street","city":"Paris","country":"FR"}}`
 	ticketBody  = `{"department":"technical","priority":"normal","subject":"alice-secret subject","message":"alice-secret message"}`
 )
 
@@ -64,6 +68,14 @@ func (s *scene) issued(t *testing.T) string {
 	id := s.must(t, s.clerk, http.MethodPost, path, invoiceBody, 201).ID(t)
 	s.must(t, s.clerk, http.MethodPost, path+"/"+id+"/issue", "", 200)
 	return id
+}
+
+// vouch verifies a contact's address.
+func (w *world) vouch(t testing.TB, contact string) {
+	t.Helper()
+	if _, err := commands.Execute(t.Context(), w.dispatcher, system(), commands.VouchContact{ContactID: contact}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // notify tells an account something, as parts of the system do.
@@ -84,7 +96,7 @@ func (w *world) notify(t *testing.T, account string) string {
 func (s *scene) secrets() []string {
 	return []string{
 		"alice-secret", "alice@example.com", s.alice.account, s.alice.id, s.service, s.draft, s.invoice, s.credited,
-		s.creditNote, s.ticket, s.notification, s.session,
+		s.creditNote, s.ticket, s.notification, s.session, s.contact,
 	}
 }
 
