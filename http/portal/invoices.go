@@ -28,5 +28,9 @@ func (p *pages) invoice(v *visit) error {
 	if err := p.follow(v, "invoice", row.ID, row); err != nil {
 		return err
 	}
-	return p.show(v, http.StatusOK, "invoice", "invoices", v.title("invoice.title", "Number", row.Number), invoicePage{Invoice: row})
+	title := v.title("invoice.title", "Number", row.Number)
+	if row.Number == "" {
+		title = v.title("invoice.word") // a draft, which staff see
+	}
+	return p.show(v, http.StatusOK, "invoice", "invoices", title, invoicePage{Invoice: row})
 }

@@ -3,6 +3,7 @@ package portal_test
 import (
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,6 +15,8 @@ import (
 	"github.com/hostfold/hostfold/commands/vault"
 	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/delegation"
+	"github.com/hostfold/hostfold/domain/invoice"
+	"github.com/hostfold/hostfold/domain/money"
 )
 
 func TestLogIn(t *testing.T) {
@@ -163,6 +166,31 @@ func TestStaffReadAndDoNotWrite(t *testing.T) {
 	page := b.post(base+"/services/"+s.services[0]+"/label", url.Values{"label": {"x"}})
 	if page.status != http.StatusForbidden || page.text(".note.bad") != "Il vous manque la permission pour cela." {
 		t.Errorf("%d %s", page.status, page.text("main"))
+	}
+}
+
+func TestStaffSeeDraftsAndCustomersDoNot(t *testing.T) {
+	t.Parallel()
+	s := seeded(t)
+	made := must[commands.CreatedStaff](t)(s.dispatcher.CreateStaff(t.Context(), system(""), commands.CreateStaff{
+		RegisterUser: commands.RegisterUser{Email: "staff@example.com", Password: password, Name: "Camille", Locale: "fr"}, Role: delegation.RoleAdmin,
+	}))
+	draft := must[commands.Receipt](t)(commands.Execute(t.Context(), s.dispatcher, system(s.account), commands.DraftInvoice{
+		AccountID: s.account, Lines: []invoice.NewLine{{Description: "Livre blanc", Quantity: "1", UnitPrice: money.EUR(1000), VATRate: "20"}},
+	})).ID
+	s.Settle()
+	base := "/portal/" + s.account + "/invoices"
+	b := s.visit(t, "fr")
+	b.enter("staff@example.com", s.enrol(t, made.ID))
+	if page := b.get(base); page.status != http.StatusOK || page.text("#"+draft+" th") != "Brouillon" || page.text("#"+draft+" .badge") != "Brouillon" {
+		t.Errorf("%d %s", page.status, page.text("main"))
+	}
+	if page := b.get(base + "/" + draft); page.status != http.StatusOK || page.text("h1") != "Facture Brouillon" || !strings.Contains(page.text("#invoice"), "Livre blanc") {
+		t.Errorf("%d %s", page.status, page.text("main"))
+	}
+	own := s.logIn(t, "pierre@example.com")
+	if page := own.get(base + "/" + draft); page.status != http.StatusNotFound {
+		t.Errorf("a customer sees a draft: %d", page.status)
 	}
 }
 
