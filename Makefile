@@ -13,8 +13,9 @@ BESIDE   := $(GO) run ./projections/postgres/testenv
 CACHE    := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hostfold
 NODE     := PATH="$(CACHE)/node/bin:$$PATH" NODE_PATH=$(CACHE)/browser/node_modules:$(CACHE)/clients/node_modules \
 	HOSTFOLD_BROWSER_TESTS=1 HOSTFOLD_NODE_CLIENTS_TESTS=1
-# How long make soak lets each fuzzer look.
+# How long make soak lets each fuzzer look, and each of the whole front door's.
 FUZZTIME ?= 2m
+FRONTTIME ?= 10m
 
 export GOFLAGS ?= -buildvcs=false
 
@@ -48,12 +49,13 @@ golden: ## write the golden JSON of new events, and new commands' names (old one
 bench: setup-run ## measure beside the limits and print the table
 	$(GO) run ./cmd/hostfold bench
 
-soak: setup-test ## the long proofs: crashes, kills, fuzzing (about an hour)
+soak: setup-test ## the long proofs: crashes, kills, fuzzing (about two hours)
 	$(NODE) HOSTFOLD_SOAK=1 HOSTFOLD_TEST_KILLS=50 $(BESIDE) $(GO) test -timeout 2h -count=1 ./...
 	@grep -rl --include=*_test.go '^func Fuzz' . | while read -r file; do \
 		sed -n 's/^func \(Fuzz[A-Za-z0-9]*\).*/\1/p' "$$file" | while read -r fuzz; do \
 			echo "$$fuzz in $$(dirname "$$file")"; \
-			$(BESIDE) $(GO) test -run '^$$' -fuzz "^$$fuzz\$$" -fuzztime "$(FUZZTIME)" "$$(dirname "$$file")" </dev/null || exit 1; \
+			case "$$fuzz" in FuzzFront*) time=$(FRONTTIME);; *) time=$(FUZZTIME);; esac; \
+			$(BESIDE) $(GO) test -run '^$$' -fuzz "^$$fuzz\$$" -fuzztime "$$time" "$$(dirname "$$file")" </dev/null || exit 1; \
 		done || exit 1; \
 	done
 

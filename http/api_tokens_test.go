@@ -7,7 +7,7 @@ import (
 )
 
 // token makes an API token and answers the party that shows it.
-func (w *world) token(t *testing.T, as party, account, body string) (id string, program party) {
+func (w *world) token(t testing.TB, as party, account, body string) (id string, program party) {
 	t.Helper()
 	a := w.must(t, as, http.MethodPost, "/v1/accounts/"+account+"/api-tokens", body, http.StatusCreated)
 	return a.ID(t), party{id: as.id, account: account, token: a.text(t, "token")}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/hostfold/hostfold/commands"
+	portalhttp "github.com/hostfold/hostfold/http"
 )
 
 // scene is a world with a seller, staff, and two customers: alice owns one
@@ -21,9 +22,15 @@ type scene struct {
 const domainName = "alice-secret.example"
 
 // set makes a scene through the API alone.
-func set(t *testing.T) *scene {
+func set(t testing.TB) *scene {
 	t.Helper()
-	s := &scene{world: begin(t)}
+	return setWith(t)
+}
+
+// setWith is set for a server with another configuration.
+func setWith(t testing.TB, change ...func(*portalhttp.Config)) *scene {
+	t.Helper()
+	s := &scene{world: begin(t, change...)}
 	s.sells(t)
 	s.clerk, s.alice, s.bob = s.staff(t), s.customer(t, "alice"), s.customer(t, "bob")
 	post := func(as party, path, body string, status int) answer {
@@ -62,7 +69,7 @@ func productBody(code string) string {
 }
 
 // issued is an invoice over 24.00 EUR for alice.
-func (s *scene) issued(t *testing.T) string {
+func (s *scene) issued(t testing.TB) string {
 	t.Helper()
 	path := "/v1/staff/accounts/" + s.alice.account + "/invoices"
 	id := s.must(t, s.clerk, http.MethodPost, path, invoiceBody, 201).ID(t)
@@ -79,7 +86,7 @@ func (w *world) vouch(t testing.TB, contact string) {
 }
 
 // notify tells an account something, as parts of the system do.
-func (w *world) notify(t *testing.T, account string) string {
+func (w *world) notify(t testing.TB, account string) string {
 	t.Helper()
 	call := system()
 	call.Account = account
