@@ -306,8 +306,13 @@ func (n *note) attrs(r *http.Request, status int, took time.Duration) []any {
 		slog.Int("status", status),
 		slog.Duration("took", took),
 	}
-	if n.err != nil && status >= http.StatusInternalServerError {
+	switch {
+	case n.err == nil:
+	case status >= http.StatusInternalServerError:
 		attrs = append(attrs, slog.Any("error", n.err))
+	case status >= http.StatusBadRequest:
+		// The error's own words may hold what the client sent.
+		attrs = append(attrs, slog.String("code", problemOf(n.err).Code))
 	}
 	return attrs
 }

@@ -331,6 +331,9 @@ func raw(h http.Handler, method, path, body string, headers ...string) answer {
 	}
 	for i := 0; i < len(headers); i += 2 {
 		req.Header.Set(headers[i], headers[i+1])
+		if headers[i] == "Host" {
+			req.Host = headers[i+1]
+		}
 	}
 	rec := httptest.NewRecorder()
 	h.ServeHTTP(rec, req)

@@ -75,7 +75,7 @@ func (p *pages) asked(name, title string) http.HandlerFunc {
 // gate sends a page of the gate in the language that the reader chose there.
 func (p *pages) gate(w http.ResponseWriter, r *http.Request, status int, name, title string, content *page) {
 	if l := known(r.URL.Query().Get("lang")); l != "" {
-		http.SetCookie(w, p.remember(languageCookie, l, "/portal"))
+		http.SetCookie(w, p.remember(languageCookie, l))
 	}
 	said := p.views.words[spoken(r)]
 	content.Brand, content.Theme, content.Path = p.Brand, themeOf(r), r.URL.Path

@@ -46,8 +46,8 @@ func spoken(r *http.Request) string {
 	if l := known(r.URL.Query().Get("lang")); l != "" {
 		return l
 	}
-	if c, err := r.Cookie(languageCookie); err == nil && known(c.Value) != "" {
-		return known(c.Value)
+	if l := known(chosen(r, languageCookie)); l != "" {
+		return l
 	}
 	return accepted(r)
 }

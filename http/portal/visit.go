@@ -227,8 +227,8 @@ func loginFor(r *http.Request) string {
 const themeCookie = "hostfold_theme"
 
 func themeOf(r *http.Request) string {
-	if c, err := r.Cookie(themeCookie); err == nil && (c.Value == "light" || c.Value == "dark") {
-		return c.Value
+	if theme := chosen(r, themeCookie); theme == "light" || theme == "dark" {
+		return theme
 	}
 	return ""
 }
@@ -239,18 +239,35 @@ func (p *pages) theme(w http.ResponseWriter, r *http.Request) {
 	if choice != "light" && choice != "dark" {
 		choice = ""
 	}
-	http.SetCookie(w, p.remember(themeCookie, choice, "/"))
+	http.SetCookie(w, p.remember(themeCookie, choice))
 	see(w, r, ours(r.PostFormValue("return")))
 }
 
+// hostOnly begins the names of cookies under TLS: browsers then refuse one that
+// another host or an insecure page set.
+const hostOnly = "__Host-"
+
+// chosen is what remember keeps in the reader's browser, "" for nothing.
+func chosen(r *http.Request, name string) string {
+	for _, full := range []string{hostOnly + name, name} {
+		if c, err := r.Cookie(full); err == nil {
+			return c.Value
+		}
+	}
+	return ""
+}
+
 // remember is a cookie that keeps a choice for a year; "" forgets it.
-func (p *pages) remember(name, value, path string) *http.Cookie {
+func (p *pages) remember(name, value string) *http.Cookie {
+	if p.TLS() {
+		name = hostOnly + name
+	}
 	life := 365 * 24 * 60 * 60
 	if value == "" {
 		life = -1
 	}
 	return &http.Cookie{ //nolint:gosec // Secure whenever there is TLS
-		Name: name, Value: value, Path: path, MaxAge: life,
+		Name: name, Value: value, Path: "/", MaxAge: life,
 		HttpOnly: true, Secure: p.TLS(), SameSite: http.SameSiteLaxMode,
 	}
 }
