@@ -35,7 +35,7 @@ type hidden struct{ text, permission, kind, id string }
 
 func newMatrix(t *testing.T) *matrix {
 	t.Helper()
-	m := &matrix{scene: set(t), other: map[string]string{}}
+	m := &matrix{scene: setWith(t, withPages), other: map[string]string{}}
 	base, staffBase := "/v1/accounts/"+m.alice.account, "/v1/staff/accounts/"+m.alice.account
 	list := m.must(t, m.alice, http.MethodGet, base+"/domains", "", 200).items(t)
 	m.domain, _ = list[0].(map[string]any)["id"].(string)
@@ -371,6 +371,7 @@ func TestTheAccessMatrix(t *testing.T) {
 	}
 	close(questions)
 	wg.Wait()
+	m.visit(t, everybody)
 	m.Settle()
 	after := m.Checksums()
 	for _, table := range []string{"read.login", "read.mail"} { // anybody may register

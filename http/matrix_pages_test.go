@@ -1,0 +1,165 @@
+package http_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hostfold/hostfold/domain"
+	"github.com/hostfold/hostfold/domain/delegation"
+	"github.com/hostfold/hostfold/http/portal"
+)
+
+// pageExpectations says of pages what expectations says of operations. A page of
+// an account that is not here is for whoever knows the account.
+func pageExpectations() map[string]expectation {
+	const users domain.Permission = "staff.users.read"
+	return map[string]expectation{
+		"GET /services":                 {needs: delegation.ServicesRead},
+		"GET /services/{id}":            {needs: delegation.ServicesRead, of: "service"},
+		"POST /services/{id}/label":     {needs: delegation.ServicesManage, of: "service"},
+		"GET /domains":                  {needs: delegation.DomainsRead},
+		"GET /invoices":                 {needs: delegation.InvoicesRead},
+		"GET /invoices/{id}":            {needs: delegation.InvoicesRead, of: "invoice"},
+		"GET /tickets":                  {needs: delegation.TicketsRead},
+		"POST /tickets":                 {needs: delegation.TicketsWrite, adds: true},
+		"GET /tickets/{id}":             {needs: delegation.TicketsRead, of: "ticket"},
+		"POST /tickets/{id}/replies":    {needs: delegation.TicketsWrite, of: "ticket"},
+		"POST /tickets/{id}/close":      {needs: delegation.TicketsWrite, of: "ticket"},
+		"POST /tickets/{id}/reopen":     {needs: delegation.TicketsWrite, of: "ticket"},
+		"GET /account":                  {needs: delegation.ProfileRead},
+		"POST /account":                 {needs: delegation.ProfileWrite},
+		"GET /users":                    {needs: delegation.UsersManage, or: []domain.Permission{users}},
+		"POST /users":                   {needs: delegation.UsersManage},
+		"GET /users/{id}":               {needs: delegation.UsersManage, or: []domain.Permission{users}, of: "delegated"},
+		"POST /users/{id}":              {needs: delegation.UsersManage, of: "delegated"},
+		"POST /users/{id}/revoke":       {needs: delegation.UsersManage, of: "delegated"},
+		"POST /users/{id}/resend":       {needs: delegation.UsersManage, of: "delegated"},
+		"GET /tokens":                   {needs: delegation.Member},
+		"POST /tokens":                  {needs: delegation.Member},
+		"POST /tokens/{id}/revoke":      {needs: delegation.Member, of: "apiToken"},
+		"GET /history":                  {needs: delegation.UsersManage, or: []domain.Permission{users}},
+		"GET /notifications":            {needs: delegation.NotificationsRead},
+		"POST /notifications/read":      {needs: delegation.NotificationsMark},
+		"POST /notifications/{id}/read": {needs: delegation.NotificationsMark, of: "notification"},
+	}
+}
+
+// visitors are the callers that look at pages: some of each sort.
+func visitors(everybody []*caller) []*caller {
+	some := []string{
+		"delegate profile.read", "delegate users.manage", "delegate services.manage", "delegate domains.read", "delegate invoices.read",
+		"delegate tickets.write", "delegate notifications.read", "delegate wallet.read", "token services.read",
+	}
+	return slices.DeleteFunc(slices.Clone(everybody), func(c *caller) bool {
+		single := strings.HasPrefix(c.name, "delegate ") && len(strings.Fields(c.name)) == 2 || c.program
+		return single && !slices.Contains(some, c.name)
+	})
+}
+
+// visit asks for every page of an account. Forms are sent by those whom they
+// are to refuse: a page knows no revision that would keep the others from
+// changing something.
+func (m *matrix) visit(t *testing.T, everybody []*caller) {
+	t.Helper()
+	questions := make(chan question)
+	var wg sync.WaitGroup
+	for range 6 {
+		wg.Go(func() {
+			for q := range questions {
+				m.look(t, q)
+			}
+		})
+	}
+	known := 0
+	for _, page := range pagesOf(t, portal.New(portal.Config{Config: config(), Zone: time.UTC})) {
+		at, ok := strings.CutPrefix(page.template, "/portal/{account}")
+		if !ok || at == "/stream" {
+			continue
+		}
+		e, listed := pageExpectations()[page.method+" "+at]
+		if listed {
+			known++
+		} else {
+			e = expectation{needs: knowing}
+		}
+		for _, c := range visitors(everybody) {
+			for _, account := range []string{m.alice.account, m.bob.account} {
+				things := []thing{{id: m.news}}
+				if e.of != "" {
+					things = m.things(e.of, account)
+				}
+				for _, of := range things {
+					q := question{by: c, e: e, method: page.method, template: page.template, account: account, of: of}
+					q.path = strings.NewReplacer("{account}", account, "{id}", of.id).Replace(page.template)
+					if q.method == http.MethodGet || m.expectPage(q) != carriedOut {
+						questions <- q
+					}
+				}
+			}
+		}
+	}
+	close(questions)
+	wg.Wait()
+	if known != len(pageExpectations()) {
+		t.Errorf("%d of %d pages exist", known, len(pageExpectations()))
+	}
+}
+
+// expectPage is expect for a page. A program has no cookie, and staff are told
+// of what they lack before anything else.
+func (m *matrix) expectPage(q question) outcome {
+	if q.by.program {
+		return loggedOut
+	}
+	want := m.expect(q.by, q.e, q.template, q.account, q.of)
+	if want == unproven {
+		return denied
+	}
+	return want
+}
+
+// filledIn is a form that every page takes.
+const filledIn = "label=new&message=new&subject=new&department=technical&priority=normal&name=new&country=FR&kind=individual&locale=en" +
+	"&email=new%40matrix.example&rights=chosen&permissions=tickets.read&reach=all"
+
+// look asks for a page, and judges it.
+func (m *matrix) look(t *testing.T, q question) {
+	t.Helper()
+	m.asked.Add(1)
+	form := ""
+	if q.method == http.MethodPost {
+		form = filledIn
+	}
+	a := raw(m.handler, q.method, q.path, form, "Cookie", "hostfold_session="+q.by.token, "Content-Type", "application/x-www-form-urlencoded")
+	got, want := carriedOut, m.expectPage(q)
+	switch {
+	case a.status == http.StatusSeeOther && strings.HasPrefix(a.header.Get("Location"), "/portal/login"):
+		got = loggedOut
+	case a.status == http.StatusForbidden:
+		got = denied
+	case a.status == http.StatusNotFound:
+		got = missing
+	case a.status >= 500:
+		got = outcome(a.body)
+	}
+	switch {
+	case q.by.unproven && (got == denied || got == missing) && want != carriedOut:
+		got = want
+	case got == missing && want == denied && (q.method == http.MethodPost || q.e.adds && q.by.chosen != nil):
+		got = want // there is no page to show the form on again, or nothing to add
+	case q.e.needs == knowing && want == carriedOut && q.template != "/portal/{account}/":
+		if got == missing || got == denied {
+			got = want // a thing of the page's own may not be there
+		}
+	}
+	if got != want {
+		t.Errorf("%s: %s %s answered %d %s, not %s", q.by.name, q.method, q.path, a.status, a.header.Get("Location"), want)
+	}
+	if q.template != "/portal/{account}/history" { // it names the streams of acts, as judged by its own tests
+		m.judge(t, q, a)
+	}
+}
