@@ -10,8 +10,11 @@ package portal
 
 import (
 	"net/http"
+	"net/url"
 	"path"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/go-chi/chi/v5"
 )
@@ -36,7 +39,7 @@ func New(c Config) http.Handler {
 	}
 	p := &pages{Config: c, views: drawn, assets: files}
 	mux := chi.NewMux()
-	mux.Use(guarded)
+	mux.Use(guarded, p.textOnly)
 	mux.NotFound(p.missing)
 	mux.MethodNotAllowed(p.formOnly)
 	mux.Handle(assetPath+"*", files)
@@ -111,6 +114,19 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 func guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Security-Policy", policy)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// textOnly answers addresses that are no text as those that lead nowhere: no
+// database can look for them.
+func (p *pages) textOnly(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		query, err := url.QueryUnescape(r.URL.RawQuery)
+		if at := r.URL.Path + query; err != nil || !utf8.ValidString(at) || strings.ContainsRune(at, 0) {
+			p.missing(w, r)
+			return
+		}
 		next.ServeHTTP(w, r)
 	})
 }
