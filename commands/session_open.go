@@ -33,6 +33,8 @@ type OpenedSession struct {
 	SessionID string
 	UserID    string
 	User      user.User
+	// WantsFactor is true for staff whose rights wait for a second factor.
+	WantsFactor bool
 }
 
 // ErrWrongLogin says that e-mail and password do not belong together, and not
@@ -204,7 +206,10 @@ func (d *Dispatcher) admit(ctx context.Context, call Call, who login, from vault
 	if err != nil {
 		return OpenedSession{}, errors.Join(err, d.Vault.EndSession(ctx, who.id, s.ID))
 	}
-	return OpenedSession{Token: token, ExpiresAt: s.ExpiresAt, SessionID: s.ID, UserID: who.id, User: u}, nil
+	return OpenedSession{
+		Token: token, ExpiresAt: s.ExpiresAt, SessionID: s.ID, UserID: who.id, User: u,
+		WantsFactor: member.Role != "" && !proof.StaffRights,
+	}, nil
 }
 
 // noteDevice remembers what a user logs in from, and tells the log of what is

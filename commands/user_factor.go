@@ -97,11 +97,7 @@ var ErrConfirm = &domain.Error{
 // confirmed its session lately (Confirm): with a second factor if it has one,
 // else with the password, for which the log-in itself counts.
 func RequireFresh(call Call, u user.User) error {
-	fresh := call.Grants.Fresh.Password
-	if u.HasSecondFactor() {
-		fresh = call.Grants.Fresh.SecondFactor
-	}
-	if fresh || call.Grants.System {
+	if call.Grants.System || call.Grants.Fresh.Enough(u.HasSecondFactor()) {
 		return nil
 	}
 	return ErrConfirm

@@ -83,6 +83,27 @@ func picture(brand, email, secret string) (EnrolledTOTP, error) {
 	return EnrolledTOTP{Secret: secret, URL: key.URL(), QR: svg}, err
 }
 
+// PendingTOTP is the secret that waits for its first code, for the page that
+// shows it; found is false when none does. Like asking for one, it is for a
+// caller that has proven itself lately.
+func (d *Dispatcher) PendingTOTP(ctx context.Context, call Call, id string) (shown EnrolledTOTP, found bool, err error) {
+	ctx, cancel := d.bound(ctx)
+	defer cancel()
+	u, _, err := d.self(ctx, call, id)
+	if err == nil {
+		err = RequireFresh(call, u)
+	}
+	if err != nil || u.PendingTOTP == "" {
+		return EnrolledTOTP{}, false, err
+	}
+	secret, found, err := d.Vault.TOTPSecret(ctx, u.PendingTOTP)
+	if err != nil || !found {
+		return EnrolledTOTP{}, false, err
+	}
+	shown, err = picture(d.Brand, u.Email, secret)
+	return shown, err == nil, err
+}
+
 // quietZone is the white border that cameras need, in modules (ISO 18004).
 const quietZone = 4
 

@@ -100,12 +100,18 @@ func (a *api) listPasskeys(ctx context.Context, r *request) (projections.List[Ow
 	if err != nil {
 		return projections.List[OwnPasskey]{}, err
 	}
+	items, err := a.PasskeysOf(ctx, row)
+	return projections.List[OwnPasskey]{Items: items}, err
+}
+
+// PasskeysOf are a user's passkeys with their last use, which the vault knows.
+func (c Config) PasskeysOf(ctx context.Context, row projections.LoginRow) ([]OwnPasskey, error) {
 	ids := make([]string, len(row.Passkeys))
 	items := make([]OwnPasskey, len(row.Passkeys))
 	for i, p := range row.Passkeys {
 		ids[i], items[i] = p.ID, OwnPasskey{Passkey: p}
 	}
-	used, err := a.Vault.Passkeys(ctx, ids)
+	used, err := c.Vault.Passkeys(ctx, ids)
 	for _, u := range used {
 		for i, id := range ids {
 			if id == u.ID {
@@ -113,5 +119,5 @@ func (a *api) listPasskeys(ctx context.Context, r *request) (projections.List[Ow
 			}
 		}
 	}
-	return projections.List[OwnPasskey]{Items: items}, err
+	return items, err
 }

@@ -139,6 +139,8 @@ func (m *matrix) look(t *testing.T, q question) {
 	switch {
 	case a.status == http.StatusSeeOther && strings.HasPrefix(a.header.Get("Location"), "/portal/login"):
 		got = loggedOut
+	case a.status == http.StatusSeeOther && q.by.unproven && strings.HasPrefix(a.header.Get("Location"), "/portal/me/"):
+		got = denied // and led to the second factor that it lacks
 	case a.status == http.StatusForbidden:
 		got = denied
 	case a.status == http.StatusNotFound:

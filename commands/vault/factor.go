@@ -41,6 +41,16 @@ func (v *Vault) AddTOTP(ctx context.Context, id, userID string) (secret string, 
 	return readable.EncodeToString(material), v.addFactor(ctx, id, userID, material, nil, 0)
 }
 
+// TOTPSecret is a secret once more, in base32: as long as no code of it was
+// given, who set it up may have another look.
+func (v *Vault) TOTPSecret(ctx context.Context, id string) (secret string, found bool, err error) {
+	f, err := v.factor(ctx, id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return "", false, nil
+	}
+	return readable.EncodeToString(f.material), err == nil, err
+}
+
 // CheckTOTP reports whether a code is one of a secret's at this time, give or
 // take a step, and later than every code that was accepted before: of two uses
 // of one code, wherever they come, one holds.

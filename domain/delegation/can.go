@@ -119,6 +119,15 @@ type Fresh struct {
 	Password, SecondFactor bool
 }
 
+// Enough reports whether that is enough for what a stolen session must not do:
+// a second factor for who has one, else the password.
+func (f Fresh) Enough(hasSecondFactor bool) bool {
+	if hasSecondFactor {
+		return f.SecondFactor
+	}
+	return f.Password
+}
+
 // held is the role whose permissions count.
 func (g Grants) held() Role {
 	if g.Unproven {

@@ -15,6 +15,7 @@ import (
 	"github.com/hostfold/hostfold/commands"
 	"github.com/hostfold/hostfold/commands/mailtext"
 	"github.com/hostfold/hostfold/domain/delegation"
+	"github.com/hostfold/hostfold/domain/user"
 	"github.com/hostfold/hostfold/projections"
 )
 
@@ -39,11 +40,21 @@ func TestPasskeysInABrowser(t *testing.T) {
 		t.Skip("make test runs the browser tests")
 	}
 	h := openAt(t, "localhost")
-	must[commands.Receipt](t)(h.dispatcher.RegisterUser(t.Context(), system(""), commands.RegisterUser{
-		Email: "pierre@example.com", Password: password, Name: "Pierre", Locale: "fr",
-	}))
+	registers := func(email string, locale user.Locale) string {
+		return must[commands.Receipt](t)(h.dispatcher.RegisterUser(t.Context(), system(""), commands.RegisterUser{
+			Email: email, Password: password, Name: "Zoé Martin", Locale: locale, Vouched: true,
+		})).ID
+	}
+	registers("pierre@example.com", user.French)
+	keepers := map[user.Locale]string{user.French: "zoe@example.com", user.English: "zoe@example.org"}
+	for locale, email := range keepers {
+		h.opens(t, registers(email, locale), "Zoé Martin")
+	}
 	h.Settle()
-	scene, err := json.Marshal(map[string]any{"url": h.url, "email": "pierre@example.com", "password": password, "chromium": chromium(t)})
+	scene, err := json.Marshal(map[string]any{
+		"url": h.url, "email": "pierre@example.com", "keepers": keepers, "password": password, "chromium": chromium(t),
+		"screenshots": os.Getenv("HOSTFOLD_SCREENSHOTS"), "only": os.Getenv("HOSTFOLD_ONLY"),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -22,6 +23,8 @@ type loginPage struct {
 	Return string
 	// Challenge is what a second factor is asked for, "" while the password is.
 	Challenge string
+	// Passkey is true where passkeys log in.
+	Passkey bool
 }
 
 func (p *pages) login(w http.ResponseWriter, r *http.Request) {
@@ -33,6 +36,7 @@ func (p *pages) login(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *pages) showLogin(w http.ResponseWriter, r *http.Request, status int, body loginPage, content *page) {
+	body.Passkey = p.Dispatcher.Passkeys != nil
 	content.Body = body
 	if body.Return != "" {
 		content.Keep = "&" + url.Values{"return": {body.Return}}.Encode()
@@ -54,7 +58,13 @@ func spoken(r *http.Request) string {
 
 func (p *pages) logIn(w http.ResponseWriter, r *http.Request) {
 	ask := commands.OpenSession{Email: r.PostFormValue("email"), Password: r.PostFormValue("password")}
-	if challenge := r.PostFormValue("challenge"); challenge != "" {
+	challenge := r.PostFormValue("challenge")
+	switch answer := r.PostFormValue("passkey"); {
+	case answer != "":
+		ask = commands.OpenSession{
+			Challenge: r.PostFormValue("passkey_challenge"), Factor: commands.Factor{Passkey: json.RawMessage(answer)},
+		}
+	case challenge != "":
 		ask = commands.OpenSession{Challenge: challenge, Factor: commands.FactorOf(r.PostFormValue("code"))}
 	}
 	ask.From = p.Source(r)
@@ -62,7 +72,11 @@ func (p *pages) logIn(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		http.SetCookie(w, p.SessionCookie(opened.Token, opened.ExpiresAt))
 		http.SetCookie(w, p.DeviceCookie(ask.From))
-		see(w, r, ours(r.PostFormValue("return")))
+		to := ours(r.PostFormValue("return"))
+		if opened.WantsFactor {
+			to = alonePath + "/security/second-factor?" + url.Values{"return": {to}}.Encode()
+		}
+		see(w, r, to)
 		return
 	}
 	portalhttp.Note(r.Context(), err)
@@ -72,8 +86,8 @@ func (p *pages) logIn(w http.ResponseWriter, r *http.Request) {
 		body.Challenge = asked.Challenge
 	} else {
 		content.Form.explain(p.views.words[spoken(r)], err)
-		if ask.Challenge != "" && !errors.Is(err, commands.ErrChallenge) {
-			body.Challenge = ask.Challenge
+		if challenge != "" && !errors.Is(err, commands.ErrChallenge) {
+			body.Challenge = challenge
 		}
 	}
 	p.showLogin(w, r, portalhttp.Status(err), body, content)

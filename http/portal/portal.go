@@ -49,14 +49,21 @@ func New(c Config) http.Handler {
 	p.gates(mux)
 	mux.Post("/portal/logout", p.logOut)
 	mux.Post("/portal/theme", p.theme)
-	mux.Route("/portal/{account}", p.account)
+	mux.Route(alonePath, func(mux chi.Router) {
+		mux.Get("/", p.home)
+		p.own(mux)
+	})
+	mux.Route("/portal/{account}", func(mux chi.Router) {
+		p.account(mux)
+		p.own(mux)
+	})
 	return mux
 }
 
 // account adds the pages of one account.
 func (p *pages) account(mux chi.Router) {
 	get := func(at string, h func(*visit) error) { mux.Get(at, p.visited(h)) }
-	post := func(at string, h func(*visit) error) { mux.Post(at, p.visited(h)) }
+	post := func(at string, h func(*visit) error) { mux.Post(at, p.visited(p.received(h, nil))) }
 	get("/", p.dashboard)
 	get("/stream", p.stream)
 	get("/services", p.services)
@@ -78,16 +85,6 @@ func (p *pages) account(mux chi.Router) {
 	post("/billing", p.updateBilling)
 	get("/communication", p.communication)
 	post("/communication", p.updateCommunication)
-	get("/password", p.password)
-	post("/password", p.changePassword)
-	get("/email", p.email)
-	post("/email", p.changeEmail)
-	post("/email/resend", p.resendVerification)
-	get("/security", p.security)
-	get("/security/logins", p.logins)
-	get("/security/close", p.closing)
-	post("/security/close", p.closeUser)
-	post("/security/sessions/{id}/end", p.endSession)
 	get("/users", p.users)
 	post("/users", p.inviteDelegate)
 	get("/users/new", p.newDelegate)
@@ -105,6 +102,33 @@ func (p *pages) account(mux chi.Router) {
 	post("/notifications/{id}/read", p.readNotification)
 	get("/news", p.news)
 	get("/news/{id}", p.newsItem)
+}
+
+// own adds the pages about the viewer's own log-in. They are there beside each
+// account's, and by themselves for who has none.
+func (p *pages) own(mux chi.Router) {
+	get := func(at string, h func(*visit) error) { mux.Get(at, p.visited(h)) }
+	post := func(at string, h func(*visit) error) { mux.Post(at, p.visited(p.received(h, nil))) }
+	// form is a page whose form is sent to its own address.
+	form := func(at string, show, do func(*visit) error) {
+		get(at, show)
+		mux.Post(at, p.visited(p.received(do, show)))
+	}
+	form("/confirm", p.confirm, p.confirm)
+	form("/password", p.password, p.changePassword)
+	form("/email", p.email, p.changeEmail)
+	post("/email/resend", p.resendVerification)
+	get("/security", p.security)
+	get("/security/logins", p.logins)
+	form("/security/close", p.closing, p.closeUser)
+	post("/security/sessions/{id}/end", p.endSession)
+	get("/security/second-factor", p.secondFactor)
+	form("/security/totp", p.totp, p.enrolTOTP)
+	post("/security/totp/confirm", p.confirmTOTP)
+	form("/security/totp/off", p.totpOff, p.disableTOTP)
+	post("/security/recovery-codes", p.newCodes)
+	form("/security/passkeys/new", p.newPasskey, p.addPasskey)
+	form("/security/passkeys/{id}/remove", p.passkeyOff, p.removePasskey)
 }
 
 // policy lets a page load what this server serves, and nothing inline.

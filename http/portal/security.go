@@ -16,6 +16,7 @@ import (
 type securityPage struct {
 	Sessions []portalhttp.OwnSession
 	Logins   []vault.PastLogin
+	Factors  factorsCard
 }
 
 // latestLogins is how many log-ins the page of security shows.
@@ -29,6 +30,9 @@ func (p *pages) showSecurity(v *visit, status int) error {
 		return err
 	}
 	body := securityPage{}
+	if body.Factors, err = p.factorsCard(v); err != nil {
+		return err
+	}
 	for _, s := range open {
 		body.Sessions = append(body.Sessions, portalhttp.OwnSession{Session: s, Current: s.ID == v.caller.Session})
 	}
@@ -71,7 +75,12 @@ func (p *pages) endSession(v *visit) error {
 	return nil
 }
 
-func (p *pages) password(v *visit) error { return p.showPassword(v, http.StatusOK) }
+func (p *pages) password(v *visit) error {
+	if err := v.mustConfirmFactor(); err != nil {
+		return err
+	}
+	return p.showPassword(v, http.StatusOK)
+}
 
 func (p *pages) showPassword(v *visit, status int) error {
 	return p.show(v, status, "password", "password", v.title("password.title"), nil)
@@ -100,7 +109,12 @@ func (p *pages) changePassword(v *visit) error {
 	return nil
 }
 
-func (p *pages) email(v *visit) error { return p.showEmail(v, http.StatusOK) }
+func (p *pages) email(v *visit) error {
+	if err := v.mustConfirmFactor(); err != nil {
+		return err
+	}
+	return p.showEmail(v, http.StatusOK)
+}
 
 func (p *pages) showEmail(v *visit, status int) error {
 	return p.show(v, status, "email", "security", v.title("email.title"), nil)
@@ -160,7 +174,12 @@ func (p *pages) resendVerification(v *visit) error {
 	return nil
 }
 
-func (p *pages) closing(v *visit) error { return p.showClosing(v, http.StatusOK) }
+func (p *pages) closing(v *visit) error {
+	if err := v.mustConfirmFactor(); err != nil {
+		return err
+	}
+	return p.showClosing(v, http.StatusOK)
+}
 
 func (p *pages) showClosing(v *visit, status int) error {
 	return p.show(v, status, "close_user", "security", v.title("close_user.title"), nil)

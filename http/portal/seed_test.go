@@ -68,9 +68,9 @@ func (s *seed) customer(t *testing.T) {
 	}))
 }
 
-func (s *seed) opens(t *testing.T, owner, name string) string {
+func (h *house) opens(t *testing.T, owner, name string) string {
 	t.Helper()
-	return must[commands.Receipt](t)(commands.Execute(t.Context(), s.dispatcher, demo("", time.Time{}, ""), commands.OpenAccount{
+	return must[commands.Receipt](t)(commands.Execute(t.Context(), h.dispatcher, demo("", time.Time{}, ""), commands.OpenAccount{
 		Owner: owner, Name: name, Kind: account.Individual, Country: "FR", Currency: "EUR",
 		Address: account.Address{Line1: "5 rue de la Paix", PostalCode: "75002", City: "Paris"},
 	})).ID

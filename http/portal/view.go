@@ -15,7 +15,7 @@ import (
 var templateFiles embed.FS
 
 // parts are the templates that every page may use.
-var parts = []string{"templates/layout.html", "templates/gate.html", "templates/status.html", "templates/device.html", "templates/terms.html"}
+var parts = []string{"templates/layout.html", "templates/gate.html", "templates/status.html", "templates/device.html", "templates/factors.html", "templates/terms.html"}
 
 // views are the pages, one set per language.
 type views struct {
@@ -108,6 +108,8 @@ type page struct {
 	Viewer *viewer
 	// Base is the address of the account's pages, Path that of this page.
 	Base, Path string
+	// Alone is true for a page about the viewer's log-in that is no account's.
+	Alone bool
 	// Keep is what the language switch of the gate keeps of the address.
 	Keep   string
 	Unread int

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hostfold/hostfold/commands"
 	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/delegation"
 	portalhttp "github.com/hostfold/hostfold/http"
@@ -22,13 +23,23 @@ type visit struct {
 	caller  portalhttp.Caller
 	account string
 	words   *words
+	// me is the viewer's own row.
+	me projections.LoginRow
 	// board is the account's dashboard, which every page shows the bell of.
 	board projections.Dashboard
 	page  *page
 }
 
-// base is the address of an account's pages.
-func base(account string) string { return "/portal/" + account }
+// alonePath is where the pages about a log-in are for who has no account.
+const alonePath = "/portal/me"
+
+// base is the address of an account's pages, or without one of the viewer's own.
+func base(account string) string {
+	if account == "" {
+		return alonePath
+	}
+	return "/portal/" + account
+}
 
 // path is the address of a page of the visited account.
 func (v *visit) path(elements ...string) string {
@@ -55,6 +66,10 @@ func (p *pages) visited(show func(*visit) error) http.HandlerFunc {
 			w.WriteHeader(http.StatusNoContent) // which ends a stream for good
 		case errors.Is(err, domain.ErrUnauthenticated):
 			see(w, r, loginFor(r))
+		case errors.Is(err, commands.ErrConfirm):
+			p.askToConfirm(v)
+		case errors.Is(err, delegation.ErrSecondFactor) && r.Method == http.MethodGet:
+			see(w, r, p.factorFirst(v))
 		default:
 			p.fail(w, r, v, err)
 		}
@@ -72,15 +87,18 @@ func (p *pages) enter(w http.ResponseWriter, r *http.Request) (*visit, error) {
 		return nil, err
 	}
 	locale := cmp.Or(known(string(me.Locale)), accepted(r))
-	v := &visit{w: w, r: r, caller: caller, account: account, words: p.views.words[locale]}
+	v := &visit{w: w, r: r, caller: caller, account: account, words: p.views.words[locale], me: me}
 	v.page = &page{
 		Brand: p.Brand, Theme: themeOf(r), Path: r.URL.RequestURI(),
 		Viewer: &viewer{ID: me.ID, Name: me.Name, Email: me.Email, Locale: locale, Verified: me.EmailVerified},
 	}
-	if !delegation.Sees(caller.Grants, account) {
+	if account != "" && !delegation.Sees(caller.Grants, account) {
 		return v, domain.Missing("account")
 	}
-	v.page.Base = base(account)
+	v.page.Base, v.page.Alone = base(account), account == ""
+	if v.page.Alone {
+		return v, nil
+	}
 	return v, p.chrome(v)
 }
 
@@ -204,7 +222,7 @@ func (p *pages) home(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		p.fail(w, r, nil, err)
 	case len(mine) == 0 && caller.Grants.Role != "":
-		p.fail(w, r, nil, errNoAccount)
+		see(w, r, base("")+"/security")
 	case len(mine) == 0:
 		see(w, r, openAccountPath)
 	default:

@@ -3,6 +3,7 @@ package portal
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -18,7 +19,7 @@ import (
 var doneKeys = []string{
 	"account", "billing", "communication", "label", "ticket_opened", "ticket_replied", "ticket_closed", "ticket_reopened",
 	"notification_read", "notifications_read", "password", "email_asked", "mail_sent", "session_ended",
-	"invited", "delegation", "revoked", "joined", "token_revoked",
+	"invited", "delegation", "revoked", "joined", "token_revoked", "confirmed", "totp_off", "passkey_added", "passkey_removed",
 }
 
 // input is what a form sent, with its idempotency key.
@@ -79,6 +80,9 @@ func (p *pages) await(ctx context.Context, at eventstore.Position, models ...str
 // refused keeps what was typed, for the page to show it again beside what is
 // wrong with it. It answers err itself when no form can mend it.
 func (p *pages) refused(v *visit, in input, err error, fields ...string) (status int, _ error) {
+	if errors.Is(err, commands.ErrConfirm) {
+		return 0, err // which has a page of its own
+	}
 	switch domain.KindOf(err) {
 	case domain.KindMissing, domain.KindInternal, domain.KindUnauthenticated:
 		return 0, err

@@ -1,5 +1,6 @@
-// The pages work without this module. It closes menus, prints, and brings a
-// page up to date when the server says that what it shows has changed.
+// The pages work without this module, passkeys excepted. It closes menus,
+// prints, asks for passkeys, and brings a page up to date when the server says
+// that what it shows has changed.
 
 const menus = document.querySelectorAll("details.drop");
 document.addEventListener("click", (event) => {
@@ -41,14 +42,79 @@ if (!secret && location.hash) {
   for (const form of document.querySelectorAll("form[data-carry]")) form.action = new URL(location.hash, form.action).href;
 }
 
+// told is a text that is shown once: of a list, each item on its line.
+function told(selector) {
+  const element = document.querySelector(selector);
+  const items = [...element.querySelectorAll("li")].map((li) => li.textContent.trim());
+  return items.length ? `${items.join("\n")}\n` : element.textContent;
+}
+
 // Copies what is shown once, where the browser lets pages do that.
 for (const button of document.querySelectorAll("[data-copy]")) {
   if (!navigator.clipboard) break;
   button.hidden = false;
   button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(document.querySelector(button.dataset.copy).textContent);
+    await navigator.clipboard.writeText(told(button.dataset.copy));
     button.querySelector("span").textContent = button.dataset.copied;
   });
+}
+
+// Keeps it as a file.
+for (const button of document.querySelectorAll("[data-download]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([told(button.dataset.download)], { type: "text/plain" }));
+    link.download = button.dataset.name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+  });
+}
+
+// A passkey signs in the browser, or is made there; the form takes the answer
+// along. Where browsers know no passkeys, their buttons stay out of sight.
+async function passkey(form, kind, options) {
+  const problem = form.querySelector("[data-passkey-problem]");
+  problem.hidden = true;
+  let words = problem.dataset.failed;
+  try {
+    const challenge = form.querySelector("[data-passkey-for]")?.value;
+    const request = { method: "POST" };
+    if (challenge) Object.assign(request, { headers: { "Content-Type": "application/json" }, body: JSON.stringify({ challenge }) });
+    const answer = await fetch(options, request);
+    if (answer.status === 403) { // it took too long: the page asks who it is, first
+      location.assign(form.action);
+      return;
+    }
+    if (answer.status === 429) words = problem.dataset.limited;
+    if (!answer.ok) throw new Error(`options answered ${answer.status}`);
+    const asked = await answer.json();
+    const signed = kind === "make"
+      ? await navigator.credentials.create({ publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(asked.options) })
+      : await navigator.credentials.get({ publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(asked.options) });
+    form.querySelector("[data-passkey-challenge]").value = asked.challenge;
+    form.querySelector("[data-passkey-answer]").value = JSON.stringify(signed.toJSON());
+    form.submit(); // what else it asks for is not needed
+  } catch (error) {
+    if (error.name === "NotAllowedError") words = problem.dataset.refused;
+    if (error.name === "InvalidStateError") words = problem.dataset.known;
+    problem.textContent = words;
+    problem.hidden = false;
+  }
+}
+for (const element of document.querySelectorAll("[data-passkey]")) {
+  if (!globalThis.PublicKeyCredential?.parseRequestOptionsFromJSON) break;
+  const { passkey: kind, options } = element.dataset;
+  if (kind === "make") {
+    element.querySelector("[data-passkey-submit]").disabled = false;
+    element.addEventListener("submit", (event) => {
+      event.preventDefault();
+      passkey(element, kind, options);
+    });
+  } else {
+    element.hidden = false;
+    element.addEventListener("click", () => passkey(element.form, kind, options));
+  }
 }
 
 // A message such as "saved" is not said again when the page is reloaded.

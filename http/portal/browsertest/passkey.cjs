@@ -1,11 +1,13 @@
-// Checks passkeys in a real browser, with an authenticator that it makes up. The
-// pages of the portal are not needed: the checks call the API as its scripts do.
+// Checks passkeys in a real browser, with an authenticator that it makes up: over
+// the API as scripts call it, and on the pages of the portal.
 "use strict";
-const { scene, launch, watched, must } = require("./browser.cjs");
+const path = require("node:path");
+const { axe, scene, phone, desktop, launch, watched, faultsOf, must } = require("./browser.cjs");
 
 // visit is a browser window with an authenticator that verifies its user.
-async function visit(browser) {
-  const context = await browser.newContext();
+async function visit(browser, options) {
+  const context = await browser.newContext(options);
+  await context.addInitScript(axe);
   const page = await watched(context);
   await page.goto(`${scene.url}/portal/login`);
   const cdp = await context.newCDPSession(page);
@@ -98,9 +100,83 @@ const checks = {
   },
 };
 
+// setUp makes a passkey on the pages, then confirms and logs in with it, and
+// removes it. Each page on the way is looked at.
+async function setUp(browser, look, options, locale) {
+  const { context, page } = await visit(browser, options);
+  await page.goto(`${scene.url}/portal/login`);
+  await look("login", page);
+  await page.fill("#email", scene.keeper);
+  await page.fill("#password", scene.password);
+  await page.click("form.form button:not([type=button])");
+  await page.waitForURL("**/portal/acc_*");
+  const base = new URL(page.url()).pathname;
+  await page.goto(`${scene.url}${base}/security`);
+  await look("security-off", page);
+  await page.click("#factors a.btn");
+  await look("second-factor", page);
+  await page.click("form[action$='passkeys/new'] button");
+  await page.fill("#name", "Chromium");
+  await look("passkey-new", page);
+  await page.click("[data-passkey-submit]");
+  await page.waitForSelector("#codes");
+  must((await page.locator("#codes li").count()) === 10, "no recovery codes");
+  await look("codes", page);
+  const [download] = await Promise.all([page.waitForEvent("download"), page.click("[data-download]")]);
+  must(download.suggestedFilename() === (locale === "fr" ? "codes-de-secours.txt" : "recovery-codes.txt"), download.suggestedFilename());
+  const codes = require("node:fs").readFileSync(await download.path(), "utf8").trim().split("\n");
+  must(codes.length === 10 && codes.every((c) => /^[A-Z2-7]{4}(-[A-Z2-7]{4}){3}$/.test(c)), `the file holds ${codes}`);
+  await page.click(".acts a.btn");
+  await look("security-on", page);
+  await page.click("form[action$='/security/totp'] button");
+  await page.waitForSelector(".qr svg");
+  await look("totp", page);
+
+  await page.click("#account-menu summary");
+  await page.click("form[action$=logout] button");
+  await page.waitForURL("**/portal/login*");
+  await page.click("[data-passkey]");
+  await page.waitForURL(`**${base}`);
+  await page.goto(`${scene.url}${base}/security`);
+  await page.click("a[href$=remove]");
+  await page.waitForSelector("[name=confirm]", { state: "attached" });
+  await look("confirm", page);
+  await page.click("[data-passkey]");
+  await page.waitForSelector(".btn.danger");
+  await look("passkey-remove", page);
+  await page.click(".btn.danger");
+  await page.waitForSelector(".note.ok");
+  must((await page.locator("#factors .badge.warn").count()) === 1, "the passkey is still there");
+
+  // This session was opened with the passkey, and has never shown the password.
+  await page.click("#factors a.btn");
+  await page.click("form[action$='/security/totp'] button");
+  await page.waitForSelector("#confirm_password");
+  page.faults.splice(0); // the browser's word about the refusal
+  await look("confirm-password", page);
+  await context.close();
+}
+
+for (const [name, options, locale] of [
+  ["a phone, dark, in French", { ...phone, colorScheme: "dark", locale: "fr-FR" }, "fr"],
+  ["a desktop, light, in English", { ...desktop, colorScheme: "light", locale: "en-GB" }, "en"],
+]) {
+  checks[`a passkey is set up, used and removed on the pages: ${name}`] = async (browser) => {
+    const wrong = [];
+    const look = async (at, page) => {
+      for (const fault of await faultsOf(page)) wrong.push(`${at}: ${fault}`);
+      if (scene.screenshots) await page.screenshot({ path: path.join(scene.screenshots, `factor-${at}-${locale}.png`), fullPage: true });
+    };
+    scene.keeper = scene.keepers[locale];
+    await setUp(browser, look, options, locale);
+    must(wrong.length === 0, wrong.join("\n"));
+  };
+}
+
 (async () => {
   const browser = await launch();
   for (const [name, run] of Object.entries(checks)) {
+    if (scene.only && !name.includes(scene.only)) continue;
     let error = "";
     try {
       await run(browser);
