@@ -18,7 +18,8 @@ type ChangeDelegation struct {
 	NeverExpires bool `json:"never_expires,omitempty"`
 }
 
-// ChangeDelegation sets the terms anew, as far as they are given.
+// ChangeDelegation sets the terms anew, as far as they are given. To make them
+// powerful it takes what such an invitation takes.
 func (d *Dispatcher) ChangeDelegation(ctx context.Context, call Call, cmd ChangeDelegation) (Receipt, error) {
 	ctx, cancel := d.bound(ctx)
 	defer cancel()
@@ -35,6 +36,13 @@ func (d *Dispatcher) ChangeDelegation(ctx context.Context, call Call, cmd Change
 		}
 		cmd.Scope = &scope
 	}
+	present, err := Load(ctx, d.Streams(), cmd.Target())
+	if err == nil && present.Account == call.Account && cmd.terms(present).Powerful() && !present.Terms.Powerful() {
+		err = d.requireFresh(ctx, call)
+	}
+	if err != nil {
+		return Receipt{}, err
+	}
 	return Execute(ctx, d, call, cmd)
 }
 
@@ -46,6 +54,11 @@ func (ChangeDelegation) Permission() domain.Permission { return delegation.Users
 
 // Decide changes the terms.
 func (c ChangeDelegation) Decide(d delegation.Delegation, env Env) ([]delegation.Event, error) {
+	return d.Change(env.Grants, c.terms(d), env.Now)
+}
+
+// terms are those that the delegation is to have.
+func (c ChangeDelegation) terms(d delegation.Delegation) delegation.Terms {
 	terms := d.Terms
 	if c.Permissions != nil {
 		terms.Permissions = c.Permissions
@@ -56,7 +69,7 @@ func (c ChangeDelegation) Decide(d delegation.Delegation, env Env) ([]delegation
 	if c.ExpiresAt != nil || c.NeverExpires {
 		terms.ExpiresAt = c.ExpiresAt
 	}
-	return d.Change(env.Grants, terms, env.Now)
+	return terms
 }
 
 // RevokeDelegation ends a delegation, or withdraws an invitation.

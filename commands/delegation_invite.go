@@ -18,7 +18,8 @@ type InviteDelegate struct {
 
 // InviteDelegate invites whoever reads the mail of an address. It does the same
 // whether or not the address belongs to a user: whoever invites does not learn
-// it.
+// it. To hand on everything, or the management of users, the caller has to have
+// proven itself lately.
 func (d *Dispatcher) InviteDelegate(ctx context.Context, call Call, cmd InviteDelegate) (Receipt, error) {
 	ctx, cancel := d.bound(ctx)
 	defer cancel()
@@ -35,6 +36,11 @@ func (d *Dispatcher) InviteDelegate(ctx context.Context, call Call, cmd InviteDe
 	invite.id = "dlg_" + d.Pepper.Reservation("delegation "+cmd.AccountID, user.NormalEmail(invite.Email))
 	if invite.Scope, err = d.scope(ctx, call, cmd.AccountID, cmd.Scope); err != nil {
 		return Receipt{}, err
+	}
+	if invite.Powerful() {
+		if err := d.requireFresh(ctx, call); err != nil {
+			return Receipt{}, err
+		}
 	}
 	return Execute(ctx, d, call, invite)
 }

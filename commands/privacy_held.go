@@ -247,22 +247,13 @@ func (d *Dispatcher) obstacles(ctx context.Context, h held, today domain.Date) (
 	return found, nil
 }
 
-// How long the law wants data kept (spec/law.md 3.6).
-const (
-	// fiscalYears follow the close of the financial year, the calendar year
-	// (code de commerce L123-22).
-	fiscalYears = 10
-	// identityYears follow the end of the contract (décret 2021-1362).
-	identityYears = 5
-)
-
 // keys are the keys of the person, each with the day of its end.
 func (h held) keys(now time.Time) []privacy.Key {
 	var fiscal domain.Date
 	if h.billed > 0 {
-		fiscal = domain.DateOf(h.billed+fiscalYears+1, time.January, 1)
+		fiscal = privacy.FiscalEnd(h.billed)
 	}
-	identity := domain.DateOf(now.Year()+identityYears, now.Month(), now.Day()+1)
+	identity := privacy.IdentityEnd(now)
 	subjects := slices.Concat([]string{h.user}, h.accounts, h.streams[contact.Decider.Category], h.contacts)
 	var keys []privacy.Key
 	for _, s := range slices.Concat(subjects, h.invitations) {

@@ -148,8 +148,11 @@ func (p *RelyingParty) beginUse(h *holder) (options, ceremony []byte, err error)
 	return pack(o.Response, session)
 }
 
+// errCopied says that a passkey's counter did not go on.
+var errCopied = fmt.Errorf("the counter did not go on: %w", user.ErrWrongCode)
+
 // finishUse is the passkey that has signed, and the counter of its signature.
-// Whatever is wrong is user.ErrWrongCode.
+// Whatever is wrong is user.ErrWrongCode, with errCopied also the passkey.
 func (p *RelyingParty) finishUse(h holder, ceremony, answer []byte) (id string, signed uint32, err error) {
 	if p == nil {
 		return "", 0, ErrNoPasskeys
@@ -171,11 +174,12 @@ func (p *RelyingParty) finishUse(h holder, ceremony, answer []byte) (id string, 
 	if err != nil {
 		return "", 0, errors.Join(user.ErrWrongCode, err)
 	}
-	if used.Authenticator.CloneWarning {
-		return "", 0, user.ErrWrongCode
-	}
 	for i, key := range h.keys {
-		if string(key.ID) == string(used.ID) {
+		switch {
+		case string(key.ID) != string(used.ID):
+		case used.Authenticator.CloneWarning:
+			return h.rows[i].ID, 0, errCopied
+		default:
 			return h.rows[i].ID, used.Authenticator.SignCount, nil
 		}
 	}

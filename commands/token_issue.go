@@ -22,7 +22,8 @@ type IssueToken struct {
 }
 
 // IssueToken makes a token and answers it, this once: only its hash is kept.
-// The vault's row comes first; without the event it is good for nothing.
+// The vault's row comes first; without the event it is good for nothing. It is
+// for a caller that has proven itself lately: a token outlives its session.
 func (d *Dispatcher) IssueToken(ctx context.Context, call Call, cmd IssueToken) (Receipt, string, error) {
 	ctx, cancel := d.bound(ctx)
 	defer cancel()
@@ -32,6 +33,9 @@ func (d *Dispatcher) IssueToken(ctx context.Context, call Call, cmd IssueToken) 
 		return Receipt{}, "", err
 	}
 	if _, err := cmd.Decide(apitoken.Token{}, Env{Now: d.Clock()}); err != nil {
+		return Receipt{}, "", err
+	}
+	if err := d.requireFresh(ctx, call); err != nil {
 		return Receipt{}, "", err
 	}
 	token, err := d.Vault.AddAPIToken(ctx, cmd.TokenID)

@@ -56,7 +56,7 @@ func (d *Dispatcher) FinishClose(ctx context.Context, call Call, id string) erro
 	if err := d.Vault.ForgetDevices(ctx, id); err != nil {
 		return err
 	}
-	if err := d.Vault.EndMailTokens(ctx, id, vault.VerifyEmail, vault.ChangeEmail, vault.ResetPassword); err != nil || u.Email == eventstore.Erased {
+	if err := d.Vault.EndMailTokens(ctx, id, vault.VerifyEmail, vault.ChangeEmail, vault.ResetPassword, vault.CancelFactorReset); err != nil || u.Email == eventstore.Erased {
 		return err
 	}
 	return d.free(ctx, call, user.NormalEmail(u.Email), id)

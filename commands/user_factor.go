@@ -41,8 +41,17 @@ func FactorOf(code string) Factor {
 
 // prove checks a user's second factor and uses it up. Ceremony is what a
 // passkey's answer is checked against. It answers the id of the passkey that
-// was used, "" for another way; user.ErrWrongCode when it is wrong.
+// was used, "" for another way; user.ErrWrongCode when it is wrong. A factor
+// that is there was not lost: a reset that waits is cancelled.
 func (d *Dispatcher) prove(ctx context.Context, call Call, id string, u user.User, f Factor, ceremony []byte) (passkey string, err error) {
+	passkey, err = d.checkFactor(ctx, call, id, u, f, ceremony)
+	if err == nil && u.Reset.ID != "" {
+		err = d.keepFactors(ctx, call, id, u.Reset.ID)
+	}
+	return passkey, err
+}
+
+func (d *Dispatcher) checkFactor(ctx context.Context, call Call, id string, u user.User, f Factor, ceremony []byte) (passkey string, err error) {
 	switch {
 	case f.TOTP != "":
 		ok, err := d.Vault.CheckTOTP(ctx, u.TOTP, f.TOTP)
@@ -65,14 +74,30 @@ func (d *Dispatcher) prove(ctx context.Context, call Call, id string, u user.Use
 		return "", err
 	}
 	passkey, signed, err := d.Passkeys.finishUse(h, ceremony, f.Passkey)
-	if err != nil {
+	if err != nil && !errors.Is(err, errCopied) {
 		return "", err
 	}
-	ok, err := d.Vault.UsePasskey(ctx, passkey, signed)
-	if err == nil && !ok {
-		err = user.ErrWrongCode
+	ok := err == nil
+	if ok {
+		ok, err = d.Vault.UsePasskey(ctx, passkey, signed)
+		if err != nil {
+			return "", err
+		}
 	}
-	return passkey, err
+	if !ok {
+		_, err = Execute(ctx, d, call.as(id).Step("passkey copy"), suspectPasskey{id, passkey})
+		return "", errors.Join(user.ErrWrongCode, err)
+	}
+	return passkey, nil
+}
+
+type suspectPasskey struct{ user, passkey string }
+
+func (c suspectPasskey) Target() user.Target         { return user.Decider.At(c.user) }
+func (suspectPasskey) Permission() domain.Permission { return delegation.System }
+
+func (c suspectPasskey) Decide(u user.User, _ Env) ([]user.Event, error) {
+	return u.SuspectPasskey(c.passkey)
 }
 
 type useRecoveryCode struct {
@@ -143,6 +168,18 @@ func (d *Dispatcher) Confirm(ctx context.Context, call Call, cmd Confirm) error 
 		return err
 	}
 	return d.Vault.ConfirmSession(ctx, cmd.UserID, cmd.Session, u.HasSecondFactor())
+}
+
+// requireFresh is RequireFresh for what is not about the caller's own user.
+func (d *Dispatcher) requireFresh(ctx context.Context, call Call) error {
+	if call.Grants.System {
+		return nil
+	}
+	u, err := Load(ctx, d.Streams(), user.Decider.At(known(call.Grants.User)))
+	if err != nil {
+		return err
+	}
+	return RequireFresh(call, u)
 }
 
 // proveOwn checks a second factor of a logged-in user. Who guesses codes has to

@@ -22,6 +22,12 @@ func factorNotice(fact user.Event) (n mailtext.FactorNotice, ok bool) {
 		n.What, n.Passkey = mailtext.PasskeyAdded, e.Name
 	case user.PasskeyRemoved:
 		n.What = mailtext.PasskeyRemoved
+	case user.PasskeyCopySuspected:
+		n.What = mailtext.PasskeyCopied
+	case user.FactorResetCancelled:
+		n.What = mailtext.ResetStopped
+	case user.FactorsReset:
+		n.What = mailtext.FactorsRemoved
 	default:
 		return n, false
 	}

@@ -159,7 +159,7 @@ func (d *Dispatcher) ConfirmTOTP(ctx context.Context, call Call, cmd ConfirmTOTP
 		return Receipt{}, RecoveryCodes{}, err
 	}
 	pending := u
-	pending.TOTP = u.PendingTOTP
+	pending.TOTP, pending.Reset = u.PendingTOTP, user.FactorReset{} // it proves no factor that was there before
 	if err := d.proveOwn(ctx, call, cmd.UserID, pending, Factor{TOTP: cmd.Code}, "", "code"); err != nil {
 		return Receipt{}, RecoveryCodes{}, err
 	}

@@ -62,6 +62,7 @@ func expectations() map[string]expectation {
 	return map[string]expectation{
 		"POST /v1/users":                   {needs: delegation.Anyone, body: `{"email":"new@example.com","password":"` + password + `","name":"New","locale":"fr"}`},
 		"POST /v1/users/verify-email":      {needs: delegation.Anyone, body: `{"token":"x"}`},
+		"POST /v1/users/stop-factor-reset": {needs: delegation.Anyone, body: `{"token":"x"}`},
 		"POST /v1/sessions":                {needs: delegation.Anyone, body: session},
 		"POST /v1/password-resets":         {needs: delegation.Anyone, body: `{"email":"nobody@example.com"}`},
 		"POST /v1/password-resets/confirm": {needs: delegation.Anyone, body: `{"token":"x","password":"` + password + `"}`},
@@ -94,6 +95,7 @@ func expectations() map[string]expectation {
 		"POST /v1/me/passkeys":                      {needs: delegation.SignedIn, body: `{"challenge":"x","name":"x","passkey":{}}`},
 		"POST /v1/me/passkeys/options":              {needs: delegation.Self},
 		"DELETE /v1/me/passkeys/{id}":               {needs: delegation.Self, of: "passkey"},
+		"DELETE /v1/me/factor-reset":                {needs: delegation.Self},
 
 		// Accounts.
 		"GET /v1/me/accounts":                  {needs: delegation.SignedIn},
@@ -159,6 +161,8 @@ func expectations() map[string]expectation {
 		"GET /v1/staff/accounts":                                         {needs: delegation.StaffAccounts},
 		"POST /v1/staff/users/{user}/lock":                               {needs: delegation.StaffAccounts, of: "user", body: `{"reason":"x"}`},
 		"POST /v1/staff/users/{user}/unlock":                             {needs: delegation.StaffAccounts, of: "user"},
+		"POST /v1/staff/users/{user}/factor-reset":                       {needs: delegation.StaffAccounts, of: "user", body: `{"reason":"x"}`},
+		"DELETE /v1/staff/users/{user}/factor-reset":                     {needs: delegation.StaffAccounts, of: "user"},
 		"POST /v1/staff/accounts/{account}/invoices":                     {needs: delegation.StaffBilling, body: invoiceBody},
 		"POST /v1/staff/accounts/{account}/invoices/{id}/lines":          {needs: delegation.StaffBilling, of: "invoice", body: `{"description":"x","quantity":"1","unit_price":{"amount":"1.00","currency":"EUR"},"vat_rate":"20"}`},
 		"DELETE /v1/staff/accounts/{account}/invoices/{id}/lines/{line}": {needs: delegation.StaffBilling, of: "invoice"},

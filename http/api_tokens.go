@@ -50,7 +50,7 @@ func (a *api) apiTokens() {
 		method: http.MethodPost, path: tokenPath, summary: "Issue an API token", status: http.StatusCreated, location: tokenPath,
 		secret: true, rights: true,
 		notes: "It acts for me on this account, with the permissions that it is given and that I have when it is used. " +
-			"It cannot manage users or tokens, and nothing of my log-in.",
+			"It cannot manage users or tokens, and nothing of my log-in. Making one needs a log-in or a confirmation of the last ten minutes.",
 	}, func(r *request, c *commands.IssueToken) { c.AccountID = r.account },
 		func(ctx context.Context, call commands.Call, c commands.IssueToken) (commands.Receipt, NewToken, error) {
 			receipt, token, err := a.Dispatcher.IssueToken(ctx, call, c)

@@ -34,7 +34,8 @@ func (a *api) delegations() {
 		location: delegationPath + "/{id}", refuses: []int{http.StatusTooManyRequests},
 		notes: "The person gets a mail with a link that holds for a week. Permissions bring those along that they need. " +
 			"The scope limits what is done with services, domains, certificates and tickets; under a limited one \"*\" is all that can be done with those, " +
-			"and a permission on the account as a whole, as invoices.read, has to be named. Nobody grants more than it holds.",
+			"and a permission on the account as a whole, as invoices.read, has to be named. Nobody grants more than it holds. " +
+			"Everything, or users.manage, is granted in a session that was confirmed in the last ten minutes.",
 	}, func(r *request, c *commands.InviteDelegate) { c.AccountID = r.account },
 		func(ctx context.Context, call commands.Call, c commands.InviteDelegate) (commands.Receipt, Ref, error) {
 			return ref(a.Dispatcher.InviteDelegate(ctx, call, c))

@@ -55,6 +55,10 @@ func (a *api) ownFactors() {
 		method: http.MethodPost, path: "/v1/me/recovery-codes", secret: true, summary: "Ask for new recovery codes",
 		notes: "Those before hold no more.",
 	}, func(r *request, c *commands.RegenerateRecoveryCodes) { c.UserID = r.caller.Grants.User }, a.Dispatcher.RegenerateRecoveryCodes)
+	command(a, operation{
+		method: http.MethodDelete, path: "/v1/me/factor-reset", summary: "Keep my second factors",
+		notes: "Cancels the reset that staff asked for; GET /v1/me shows one that waits.",
+	}, func(r *request, c *commands.KeepOwnFactors) { c.UserID = r.caller.Grants.User })
 	confirm := operation{
 		method: http.MethodPost, path: "/v1/me/confirmations", summary: "Confirm that it is me", status: http.StatusNoContent, secret: true,
 		notes: "For ten minutes this session may then do what a stolen one must not. Send your second factor if you have one, else your password.",

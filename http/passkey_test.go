@@ -16,6 +16,7 @@ import (
 
 	"github.com/hostfold/hostfold/commands"
 	"github.com/hostfold/hostfold/commands/vault"
+	"github.com/hostfold/hostfold/domain/user"
 )
 
 // device is an authenticator in software: one passkey, and what it signs. Its
@@ -315,4 +316,42 @@ func TestPasskeysNeedANameWithTLS(t *testing.T) {
 		step{"a registration", ada, "POST", addOptions, "", nil, 409, "passkeys_not_available", nil},
 		step{"a log-in", nobody, "POST", loginOptions, "", nil, 409, "passkeys_not_available", nil},
 	)
+}
+
+func TestAPasskeyThatMayHaveBeenCopiedIsTold(t *testing.T) {
+	t.Parallel()
+	w := withPasskeys(t)
+	mails := w.post(t)
+	ada := w.signUp(t, "ada")
+	phone := newDevice(t)
+	w.register(t, ada, phone)
+	copied := *phone
+	copied.counts = false // its counter is that of the last signature
+	refuse := func() {
+		t.Helper()
+		q := w.ask(t, nobody, loginOptions, "")
+		w.play(t, step{"a copy", nobody, "POST", "/v1/sessions", passkeyBody(q, copied.signs(t, q)), nil, 401, "wrong_code", nil})
+	}
+	refuse()
+	said := ""
+	for !strings.Contains(said, "may have been copied") {
+		said = mails.next(t, ada.email)
+	}
+	w.Settle()
+	if list := w.must(t, ada, http.MethodGet, "/v1/me/passkeys", "", 200); !strings.Contains(string(list.body), `"suspect":true`) {
+		t.Errorf("listed as %s", list.body)
+	}
+	refuse()
+	times := 0
+	for r, err := range w.Store.ReadStream(t.Context(), "user-"+ada.id, 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Type == (user.PasskeyCopySuspected{}).EventType() {
+			times++
+		}
+	}
+	if times != 1 {
+		t.Errorf("it is said %d times", times)
+	}
 }

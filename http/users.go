@@ -64,6 +64,11 @@ func (a *api) users() {
 		public: true, limited: true,
 		notes: "The token of a mailed link, of a registration or of a change of address. It can be used once.",
 	}, func(r *request, c *commands.VerifyEmail) { c.IP = a.Source(r.raw).IP }, a.Dispatcher.VerifyEmail)
+	silently(a, operation{
+		method: http.MethodPost, path: "/v1/users/stop-factor-reset", summary: "Keep second factors that are about to be removed", status: http.StatusNoContent,
+		public: true, limited: true,
+		notes: "The token of the link of a mail that warned of it.",
+	}, func(r *request, c *commands.StopFactorReset) { c.IP = a.Source(r.raw).IP }, a.Dispatcher.StopFactorReset)
 	logIn := operation{
 		method: http.MethodPost, path: "/v1/sessions", summary: "Log in", status: http.StatusCreated, public: true, secret: true,
 		refuses: []int{http.StatusUnauthorized, http.StatusForbidden},
@@ -163,6 +168,15 @@ func (a *api) staffUsers() {
 		})
 	command(a, operation{method: http.MethodPost, path: "/v1/staff/users/{user}/unlock", summary: "Unlock a user"},
 		func(r *request, c *commands.UnlockUser) { c.UserID = r.path("user") })
+	write(a, operation{
+		method: http.MethodPost, path: "/v1/staff/users/{user}/factor-reset", summary: "Reset a user's second factors",
+		notes: "For a user who lost all of them; you have made sure that it is that person, and confirmed your own session. " +
+			"Every known address of the user is told at once. After a day the second factors are removed and the sessions ended, " +
+			"unless the user cancels it with the mailed link, or by showing a second factor. Staff members are reset on the machine.",
+	}, func(r *request, c *commands.RequestFactorReset) { c.UserID = r.path("user") }, a.Dispatcher.RequestFactorReset)
+	command(a, operation{
+		method: http.MethodDelete, path: "/v1/staff/users/{user}/factor-reset", summary: "Cancel the reset of a user's second factors",
+	}, func(r *request, c *commands.CancelFactorReset) { c.UserID = r.path("user") })
 }
 
 func (a *api) ownSessions() {

@@ -18,10 +18,12 @@ type LoginRow struct {
 	Locale        user.Locale `db:"locale" json:"locale"`
 	EmailVerified bool        `db:"email_verified" json:"email_verified"`
 	// SecondFactor is true when a password alone does not log in.
-	SecondFactor   bool          `db:"second_factor" json:"second_factor"`
-	SecondFactors  SecondFactors `db:"second_factors,jsonb" json:"second_factors"`
-	Passkeys       []Passkey     `db:"passkeys,jsonb" json:"-"`
-	StreamRevision uint64        `db:"stream_revision" json:"-"`
+	SecondFactor  bool          `db:"second_factor" json:"second_factor"`
+	SecondFactors SecondFactors `db:"second_factors,jsonb" json:"second_factors"`
+	Passkeys      []Passkey     `db:"passkeys,jsonb" json:"-"`
+	// FactorReset is the last reset of all second factors that staff asked for.
+	FactorReset    *FactorReset `db:"factor_reset,jsonb" json:"factor_reset,omitempty"`
+	StreamRevision uint64       `db:"stream_revision" json:"-"`
 }
 
 // SecondFactors are what a user can prove beside its password.
@@ -36,6 +38,36 @@ type Passkey struct {
 	ID      string    `json:"id"`
 	Name    string    `json:"name"`
 	AddedAt time.Time `json:"added_at"`
+	// Suspect is true once there may be a copy of it.
+	Suspect bool `json:"suspect,omitempty" doc:"True once there may be a copy of it: remove it."`
+}
+
+// FactorReset is a reset of a user's second factors.
+type FactorReset struct {
+	Status        ResetStatus `json:"status" enum:"waiting,cancelled,done"`
+	RequestedAt   time.Time   `json:"requested_at"`
+	TakesEffectAt time.Time   `json:"takes_effect_at"`
+	EndedAt       *time.Time  `json:"ended_at,omitempty" doc:"When it was cancelled or carried out."`
+}
+
+// ResetStatus is where a reset stands.
+type ResetStatus string
+
+// A reset waits until it is cancelled or done.
+const (
+	ResetWaiting   ResetStatus = "waiting"
+	ResetCancelled ResetStatus = "cancelled"
+	ResetDone      ResetStatus = "done"
+)
+
+// Waiting reports whether it can still be cancelled.
+func (r *FactorReset) Waiting() bool { return r != nil && r.Status == ResetWaiting }
+
+// end notes what came of the row's reset.
+func (r *LoginRow) end(status ResetStatus, at time.Time) {
+	if r.FactorReset != nil {
+		r.FactorReset.Status, r.FactorReset.EndedAt = status, &at
+	}
 }
 
 // settle derives what the factors come to. With the last one the recovery
@@ -48,7 +80,7 @@ func (r *LoginRow) settle() {
 	}
 }
 
-const loginColumns = `id, email, name, locale, email_verified, second_factor, second_factors, passkeys, stream_revision`
+const loginColumns = `id, email, name, locale, email_verified, second_factor, second_factors, passkeys, factor_reset, stream_revision`
 
 // logins keeps read.login. Logging in does not read it.
 func logins() Model {
@@ -93,6 +125,24 @@ func logins() Model {
 		}),
 		On(func(rows *Rows[LoginRow], e user.RecoveryCodeUsed, m Meta) {
 			rows.Get(m.AggregateID).SecondFactors.RecoveryCodesLeft = e.Left
+		}),
+		On(func(rows *Rows[LoginRow], e user.PasskeyCopySuspected, m Meta) {
+			row := rows.Get(m.AggregateID)
+			for i := range row.Passkeys {
+				row.Passkeys[i].Suspect = row.Passkeys[i].Suspect || row.Passkeys[i].ID == e.Passkey
+			}
+		}),
+		On(func(rows *Rows[LoginRow], e user.FactorResetRequested, m Meta) {
+			rows.Get(m.AggregateID).FactorReset = &FactorReset{Status: ResetWaiting, RequestedAt: m.OccurredAt, TakesEffectAt: e.TakesEffectAt}
+		}),
+		On(func(rows *Rows[LoginRow], _ user.FactorResetCancelled, m Meta) {
+			rows.Get(m.AggregateID).end(ResetCancelled, m.OccurredAt)
+		}),
+		On(func(rows *Rows[LoginRow], _ user.FactorsReset, m Meta) {
+			row := rows.Get(m.AggregateID)
+			row.SecondFactors.TOTP, row.Passkeys = false, []Passkey{}
+			row.settle()
+			row.end(ResetDone, m.OccurredAt)
 		}),
 	}, onErased(subjectkey.Profile, func(row *LoginRow) {
 		erase(&row.Email, &row.Name)

@@ -19,7 +19,8 @@ import (
 
 // staffCmd looks after staff members.
 type staffCmd struct {
-	Create staffCreateCmd `cmd:"" help:"Make a staff member, who logs in like a user. The password is asked for."`
+	Create      staffCreateCmd      `cmd:"" help:"Make a staff member, who logs in like a user. The password is asked for."`
+	ResetFactor staffResetFactorCmd `cmd:"" help:"Remove every second factor of a staff member who lost them all, at once. It is recorded, and the member is told by mail."`
 }
 
 // staffCreateCmd makes a staff member.
@@ -113,5 +114,32 @@ func (s *staffCreateCmd) work(ctx context.Context, p *parts, t terms) error {
 		return err
 	}
 	t.Say("Outside the demo staff need a second factor: the role counts once the first log-in has set one up (one-time codes or a passkey).")
+	return nil
+}
+
+// staffResetFactorCmd removes a staff member's second factors.
+type staffResetFactorCmd struct {
+	Backends `json:"-"`
+	Email    string `help:"E-mail address of the staff member." required:"" placeholder:"ADDRESS"`
+	Reason   string `help:"Why, for the record." default:"asked for on the machine" placeholder:"TEXT"`
+}
+
+// Run resets here or in the running server.
+func (s *staffResetFactorCmd) Run(ctx context.Context, g *Globals, c *console) error {
+	return runTool(ctx, g, s.Backends, c, "staff-reset-factor", s)
+}
+
+func (s *staffResetFactorCmd) work(ctx context.Context, p *parts, t terms) error {
+	id, err := Person{User: s.Email}.id(ctx, p)
+	if err != nil {
+		return err
+	}
+	if _, err := p.dispatcher.ResetStaffFactors(ctx, commandLine(), commands.ResetStaffFactors{UserID: id, Reason: s.Reason}); err != nil {
+		return refusal(err)
+	}
+	if _, err := fmt.Fprintf(t, "the second factors of staff member %s are removed, its sessions ended\n", id); err != nil {
+		return err
+	}
+	t.Say("The password alone logs in, and the role counts again once a new second factor is set up.")
 	return nil
 }

@@ -271,6 +271,7 @@ func tools() map[string]func() tool {
 		"projections-rebuild": func() tool { return new(projectionsRebuildCmd) },
 		"seller-set":          func() tool { return new(sellerSetCmd) },
 		"staff-create":        func() tool { return new(staffCreateCmd) },
+		"staff-reset-factor":  func() tool { return new(staffResetFactorCmd) },
 		"projections-verify":  func() tool { return new(projectionsVerifyCmd) },
 		"node-backup":         func() tool { return new(nodeBackupCmd) },
 		"node-copy":           func() tool { return new(nodeCopyCmd) },

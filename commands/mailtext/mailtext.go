@@ -47,6 +47,8 @@ const (
 	NewsPublished        = "news_published"
 	// ContactVerification asks whether a person wants to be a domain contact.
 	ContactVerification = "contact_verification"
+	// FactorReset warns a user that its second factors are about to be removed.
+	FactorReset = "factor_reset"
 
 	invoiceIssuedVersion      = 2
 	registrationNoticeVersion = 2
@@ -56,7 +58,8 @@ const (
 	resetPasswordVersion      = 1
 	passwordChangedVersion    = 1
 	newDeviceVersion          = 1
-	secondFactorVersion       = 1
+	secondFactorVersion       = 2
+	factorResetVersion        = 1
 
 	delegationInvitationVersion = 1
 
@@ -73,7 +76,7 @@ const Secret = "__secret__"
 // HasLink reports whether the mails of a template have a link with a secret.
 func HasLink(template string) bool {
 	switch template {
-	case VerifyEmail, ChangeEmail, ResetPassword, DelegationInvitation, ContactVerification:
+	case VerifyEmail, ChangeEmail, ResetPassword, DelegationInvitation, ContactVerification, FactorReset:
 		return true
 	}
 	return false
@@ -152,6 +155,9 @@ const (
 	CodeUsed       FactorChange = "code_used"
 	PasskeyAdded   FactorChange = "passkey_added"
 	PasskeyRemoved FactorChange = "passkey_removed"
+	PasskeyCopied  FactorChange = "passkey_copied"
+	ResetStopped   FactorChange = "reset_stopped"
+	FactorsRemoved FactorChange = "factors_removed"
 )
 
 // FactorNotice is such a change: the name of a passkey, "" if it is not known,
@@ -167,6 +173,15 @@ func (w Writer) SecondFactor(id string, u user.User, n FactorNotice, at time.Tim
 	return w.write(SecondFactor, secondFactorVersion, id, u, map[string]any{
 		"What": string(n.What), "Passkey": strings.ReplaceAll(n.Passkey, Secret, ""), "Left": n.Left,
 		"At": moment(at, u.Locale), "Link": w.link("portal", "login"),
+	})
+}
+
+// FactorReset warns an address of a user that all second factors are removed at
+// a time, and lets who reads it stop that.
+func (w Writer) FactorReset(id string, u user.User, address string, due time.Time) (message.Queued, error) {
+	u.Email = address
+	return w.write(FactorReset, factorResetVersion, id, u, map[string]any{
+		"Due": moment(due, u.Locale), "Link": w.secretLink("stop-reset"),
 	})
 }
 

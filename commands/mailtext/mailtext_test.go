@@ -72,10 +72,14 @@ func TestMailsWithASecretLeadToAPageThatTakesIt(t *testing.T) {
 		verify, err1 := writer.VerifyEmail("usr_1", u)
 		change, err2 := writer.ChangeEmail("usr_1", u, "new@example.com")
 		reset, err3 := writer.ResetPassword("usr_1", u)
-		if err := errors.Join(err1, err2, err3); err != nil {
+		factors, err4 := writer.FactorReset("usr_1", u, "zoe@example.org", time.Date(2026, 3, 1, 9, 5, 0, 0, time.UTC))
+		if err := errors.Join(err1, err2, err3, err4); err != nil {
 			t.Fatal(err)
 		}
-		for page, m := range map[string]message.Queued{"verify-email": verify, "verify-email#": change, "reset-password": reset} {
+		if factors.Recipient != "zoe@example.org" || !strings.Contains(factors.Text, "09:05 UTC") {
+			t.Errorf("%+v", factors)
+		}
+		for page, m := range map[string]message.Queued{"verify-email": verify, "verify-email#": change, "reset-password": reset, "stop-reset": factors} {
 			link := "https://portal.example.com/portal/" + strings.TrimSuffix(page, "#") + "#" + mailtext.Secret
 			if !mailtext.HasLink(m.Template) || !strings.Contains(m.Text, "\n"+link+"\n") || !strings.Contains(m.HTML, `<a href="`+link+`"`) || !strings.Contains(m.Text, "Zoé") {
 				t.Errorf("%s in %s: %+v", page, locale, m)
@@ -138,6 +142,7 @@ func TestAChangeOfSecondFactorsIsTold(t *testing.T) {
 		for what, want := range map[mailtext.FactorChange]string{
 			mailtext.TOTPOn: "", mailtext.TOTPOff: "", mailtext.CodesNew: "", mailtext.CodeUsed: ": 4.",
 			mailtext.PasskeyAdded: ": Téléphone <b>.", mailtext.PasskeyRemoved: "",
+			mailtext.PasskeyCopied: "", mailtext.ResetStopped: "", mailtext.FactorsRemoved: "",
 		} {
 			m, err := writer.SecondFactor("usr_1", u, mailtext.FactorNotice{What: what, Passkey: "Téléphone <b>", Left: 4}, time.Date(2026, 3, 1, 9, 5, 0, 0, time.UTC))
 			if err != nil || !strings.Contains(m.Text, want) || !strings.Contains(m.Text, "2026") || !strings.Contains(m.Text, "https://portal.example.com/portal/login") || strings.Contains(m.HTML, "<b>") {
@@ -146,7 +151,7 @@ func TestAChangeOfSecondFactorsIsTold(t *testing.T) {
 			subjects[m.Subject] = true
 		}
 	}
-	if len(subjects) != 12 {
+	if len(subjects) != 18 {
 		t.Errorf("the subjects are %v", subjects)
 	}
 }

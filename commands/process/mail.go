@@ -34,7 +34,8 @@ func mailLane(jobs *river.Client[pgx.Tx]) feed.Lane {
 			"invoice.issued.", "message.queued.", "message.sent.", "message.failed.",
 			"user.registered.", "user.password_reset_requested.", "user.password_changed.", "user.new_device_seen.",
 			"user.totp_confirmed.", "user.totp_disabled.", "user.passkey_added.", "user.passkey_removed.",
-			"user.recovery_codes_regenerated.", "user.recovery_code_used.",
+			"user.recovery_codes_regenerated.", "user.recovery_code_used.", "user.passkey_copy_suspected.",
+			"user.factor_reset_requested.", "user.factor_reset_cancelled.", "user.factors_reset.",
 			"hosting.provisioned.", "hosting.suspended.", "hosting.suspension_lifted.", "ticket.staff_replied.", "announcement.published.",
 		},
 		Handle: func(ctx context.Context, tx *feed.Tx, b *feed.Batch) error {
@@ -48,7 +49,8 @@ func mailLane(jobs *river.Client[pgx.Tx]) feed.Lane {
 					}
 				case user.Registered, user.PasswordResetRequested, user.PasswordChanged, user.NewDeviceSeen,
 					user.TOTPConfirmed, user.TOTPDisabled, user.PasskeyAdded, user.PasskeyRemoved,
-					user.RecoveryCodesRegenerated, user.RecoveryCodeUsed:
+					user.RecoveryCodesRegenerated, user.RecoveryCodeUsed, user.PasskeyCopySuspected,
+					user.FactorResetRequested, user.FactorResetCancelled, user.FactorsReset:
 					if !e.Meta.GivenTime && !firstCodes(fact) {
 						p.want(e.Meta.EventID.String(), WriteUserMail{Cause: causeOf(e.Meta), User: id, About: e.Meta.Type, At: e.Meta.RecordedAt}, time.Time{})
 					}

@@ -45,6 +45,7 @@ func AddWorkers(workers *river.Workers, d *commands.Dispatcher) {
 	river.AddWorker(workers, &writeUserMail{d: d})
 	river.AddWorker(workers, &finishEmailChange{d: d})
 	river.AddWorker(workers, &finishClose{d: d})
+	river.AddWorker(workers, &finishFactorReset{d: d})
 	river.AddWorker(workers, &observeLogins{d: d})
 	river.AddWorker(workers, &writeInvitationMail{d: d})
 	river.AddWorker(workers, &writeContactMail{d: d})

@@ -18,16 +18,24 @@ import (
 )
 
 // userLane finishes what a crash left when a user changed its address, was
-// locked or was closed.
+// locked or was closed, and carries out resets of second factors at their time.
 func userLane(jobs *river.Client[pgx.Tx]) feed.Lane {
 	return feed.Lane{
-		Name:  "process.user",
-		Types: []string{"user.email_changed.", "user.locked.", "user.unlocked.", "user.closed."},
+		Name: "process.user",
+		Types: []string{
+			"user.email_changed.", "user.locked.", "user.unlocked.", "user.closed.",
+			"user.factor_reset_requested.", "user.factor_reset_cancelled.", "user.factors_reset.",
+		},
 		Handle: func(ctx context.Context, tx *feed.Tx, b *feed.Batch) error {
 			var p pending
 			for _, e := range b.Events {
 				id := e.Meta.AggregateID
-				switch e.Data.(type) {
+				reset := "reset " + id
+				switch fact := e.Data.(type) {
+				case user.FactorResetRequested:
+					p.want(reset, FinishFactorReset{Cause: causeOf(e.Meta), User: id, Reset: fact.Reset, At: fact.TakesEffectAt}, fact.TakesEffectAt)
+				case user.FactorResetCancelled, user.FactorsReset:
+					p.done(reset)
 				case user.EmailChanged:
 					p.want(e.Meta.EventID.String(), FinishEmailChange{Cause: causeOf(e.Meta), User: id}, time.Time{})
 				case user.Locked, user.Closed:
@@ -68,6 +76,8 @@ func (w *writeUserMail) Work(ctx context.Context, job *river.Job[WriteUserMail])
 		err = w.d.MailVerification(ctx, call, a.Cause.EventID, a.At, a.User)
 	case user.PasswordResetRequested{}.EventType():
 		err = w.d.MailReset(ctx, call, a.Cause.EventID, a.At, a.User)
+	case user.FactorResetRequested{}.EventType():
+		err = w.d.MailFactorReset(ctx, call, a.User, a.Cause.EventID)
 	default:
 		err = w.d.MailNotice(ctx, call, a.User, a.Cause.EventID)
 	}
@@ -119,6 +129,33 @@ type finishClose struct {
 // Work gives up what is still there.
 func (w *finishClose) Work(ctx context.Context, job *river.Job[FinishClose]) error {
 	return w.d.FinishClose(ctx, job.Args.Cause.call("finish close"), job.Args.User)
+}
+
+// FinishFactorReset is the job of removing a user's second factors.
+type FinishFactorReset struct {
+	Cause Cause  `json:"cause"`
+	User  string `json:"user"`
+	Reset string `json:"reset"`
+	// At is when.
+	At time.Time `json:"at"`
+}
+
+// Kind is the job's name.
+func (FinishFactorReset) Kind() string { return "finish_factor_reset" }
+
+type finishFactorReset struct {
+	river.WorkerDefaults[FinishFactorReset]
+	d *commands.Dispatcher
+}
+
+// Work removes them, unless the reset was cancelled. It is today's fact.
+func (w *finishFactorReset) Work(ctx context.Context, job *river.Job[FinishFactorReset]) error {
+	a := job.Args
+	if early := a.At.Sub(w.d.Clock()); early > 0 {
+		return river.JobSnooze(early)
+	}
+	a.Cause.Actor, a.Cause.At = nil, nil
+	return w.d.FinishFactorReset(ctx, a.Cause.call("factor reset"), a.User, a.Reset)
 }
 
 // ObserveLogins is the job of writing failed log-ins to the log, hour by hour.

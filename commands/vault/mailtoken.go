@@ -25,6 +25,8 @@ const (
 	Invitation Purpose = "invitation"
 	// ContactEmail verifies a domain contact's address: UserID is the contact.
 	ContactEmail Purpose = "contact_email"
+	// CancelFactorReset keeps a user's second factors: Credential is the reset.
+	CancelFactorReset Purpose = "cancel_factor_reset"
 )
 
 // MailToken is a mailed link. Its id is that of the mail, whose stream says to

@@ -151,6 +151,10 @@ func samples() []domain.Event {
 		user.PasskeyRemoved{Passkey: "psk_1"},
 		user.RecoveryCodesRegenerated{Codes: "rcs_2", Replaced: "rcs_1"},
 		user.RecoveryCodeUsed{Codes: "rcs_1", Number: 3, Left: 9},
+		user.PasskeyCopySuspected{Passkey: "psk_1"},
+		user.FactorResetRequested{Reset: "rst_1", Reason: "Pièce d'identité vue", TakesEffectAt: time.Date(2026, 2, 1, 12, 0, 0, 0, time.UTC)},
+		user.FactorResetCancelled{Reset: "rst_1", By: user.CancelledByFactor},
+		user.FactorsReset{Reset: "rst_1"},
 	}
 }
 

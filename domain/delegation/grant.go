@@ -33,6 +33,12 @@ type Terms struct {
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
 }
 
+// Powerful reports whether the terms hand on everything, or let who has them
+// hand it on: a stolen session must not grant that.
+func (t Terms) Powerful() bool {
+	return slices.Contains(t.Permissions, UsersManage) || t.Scope.All && slices.Contains(t.Permissions, everything)
+}
+
 // Scope is everything of an account, or chosen things by their ids.
 type Scope struct {
 	All          bool     `json:"all,omitempty"`

@@ -15,6 +15,8 @@ type Passkey struct {
 	// ID is that of the vault row with the public key.
 	ID   string
 	Name string
+	// Suspect is true once there may be a copy of it.
+	Suspect bool
 }
 
 // PasskeyAdded says that the user made a passkey: it logs in with it alone, or
@@ -76,6 +78,37 @@ func (u User) RemovePasskey(passkey string) ([]Event, error) {
 		return nil, ErrNoPasskey
 	}
 	return []Event{PasskeyRemoved{Passkey: passkey}}, nil
+}
+
+// PasskeyCopySuspected says that a passkey's counter did not go on: somebody may
+// have a copy of it. It is said once of each passkey.
+type PasskeyCopySuspected struct {
+	Passkey string `json:"passkey"`
+}
+
+// EventType is the name on disk.
+func (PasskeyCopySuspected) EventType() string { return "user.passkey_copy_suspected.v1" }
+
+func (e PasskeyCopySuspected) apply(u User) User {
+	u.Passkeys = slices.Clone(u.Passkeys)
+	for i := range u.Passkeys {
+		u.Passkeys[i].Suspect = u.Passkeys[i].Suspect || u.Passkeys[i].ID == e.Passkey
+	}
+	return u
+}
+
+// SuspectPasskey notes that there may be a copy of a passkey. What was said
+// before needs nothing, so that who has one cannot write without end.
+func (u User) SuspectPasskey(passkey string) ([]Event, error) {
+	if err := u.live(); err != nil {
+		return nil, err
+	}
+	for _, p := range u.Passkeys {
+		if p.ID == passkey && !p.Suspect {
+			return []Event{PasskeyCopySuspected{Passkey: passkey}}, nil
+		}
+	}
+	return nil, nil
 }
 
 // HasPasskey reports whether a passkey is the user's.

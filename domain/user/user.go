@@ -44,6 +44,10 @@ var Decider = domain.Decider[User, Event]{
 		domain.TypeOf[PasskeyRemoved](),
 		domain.TypeOf[RecoveryCodesRegenerated](),
 		domain.TypeOf[RecoveryCodeUsed](),
+		domain.TypeOf[PasskeyCopySuspected](),
+		domain.TypeOf[FactorResetRequested](),
+		domain.TypeOf[FactorResetCancelled](),
+		domain.TypeOf[FactorsReset](),
 	},
 }
 
@@ -65,6 +69,8 @@ type User struct {
 	TOTP, PendingTOTP string
 	Passkeys          []Passkey
 	Recovery          Recovery
+	// Reset is the reset of all of them that waits for its time.
+	Reset FactorReset
 }
 
 // Status is where a user stands.

@@ -21,6 +21,9 @@ type factorsCard struct {
 	// Few is true when recovery codes run out.
 	Few  bool
 	Keys []portalhttp.OwnPasskey
+	// Reset is the reset that waits, or the last one that took effect; nil
+	// without one.
+	Reset *projections.FactorReset
 	// Passkeys is true where passkeys can be made.
 	Passkeys bool
 }
@@ -32,8 +35,21 @@ func (p *pages) factorsCard(v *visit) (factorsCard, error) {
 	keys, err := p.PasskeysOf(v.r.Context(), v.me)
 	return factorsCard{
 		SecondFactors: v.me.SecondFactors, On: v.me.SecondFactor, Few: v.me.SecondFactors.RecoveryCodesLeft <= fewCodes,
-		Keys: keys, Passkeys: p.Dispatcher.Passkeys != nil,
+		Keys: keys, Passkeys: p.Dispatcher.Passkeys != nil, Reset: v.me.FactorReset,
 	}, err
+}
+
+// keepFactors cancels the reset of the viewer's second factors.
+func (p *pages) keepFactors(v *visit) error {
+	in, err := v.input()
+	if err != nil {
+		return err
+	}
+	receipt, err := execute(p, v, in, commands.KeepOwnFactors{UserID: v.caller.Grants.User})
+	if err != nil {
+		return p.refusedFactor(v, in, err)
+	}
+	return p.written(v, receipt.Position, v.path("security"), "factors_kept", "logins")
 }
 
 // factorPage is a step of setting a second factor up, or of taking it away.

@@ -25,6 +25,7 @@ const (
 	resetPath       = "/portal/reset-password"
 	openAccountPath = "/portal/open-account"
 	invitationPath  = "/portal/invitation"
+	stopResetPath   = "/portal/stop-reset"
 )
 
 // sent is what a page says after a form: what was done, and where to go next.
@@ -42,6 +43,8 @@ func (p *pages) gates(mux chi.Router) {
 	mux.Post(forgotPath, p.forgotPassword)
 	mux.Get(resetPath, p.asked("reset_password", "reset.title"))
 	mux.Post(resetPath, p.resetPassword)
+	mux.Get(stopResetPath, p.asked("stop_reset", "stop_reset.title"))
+	mux.Post(stopResetPath, p.stopReset)
 	mux.Get(invitationPath, p.invitation)
 	mux.Post(invitationPath, p.answerInvitation)
 	mux.Get(openAccountPath, p.openAccountForm)
@@ -56,6 +59,7 @@ var sentBy = map[string]sent{
 	signUpPath:     {Icon: "send", Text: "sign_up.sent", To: loginPath, ToText: "gate.login"},
 	verifyPath:     {Icon: "circle-check", Text: "verify.done", To: "/portal", ToText: "continue"},
 	invitationPath: {Icon: "circle-check", Text: "invitation.declined", To: "/portal", ToText: "problem.back"},
+	stopResetPath:  {Icon: "shield-lock", Text: "stop_reset.done", To: loginPath, ToText: "gate.login"},
 	forgotPath:     {Icon: "send", Text: "forgot.sent", To: loginPath, ToText: "gate.login"},
 }
 
@@ -150,6 +154,17 @@ func (p *pages) refusedToken(w http.ResponseWriter, r *http.Request, err error, 
 		r.PostForm.Del("token")
 	}
 	p.again(w, r, err, name, title, &page{}, append(fields, "token")...)
+}
+
+// stopReset keeps second factors that were about to be removed. The form has to
+// be sent by hand: a program that follows links in mails stops nothing.
+func (p *pages) stopReset(w http.ResponseWriter, r *http.Request) {
+	ask := commands.StopFactorReset{Token: r.PostFormValue("token"), IP: p.Source(r).IP}
+	if _, err := p.Dispatcher.StopFactorReset(r.Context(), p.FormCall(r, portalhttp.Caller{}, "", nil), ask); err != nil {
+		p.refusedToken(w, r, err, "stop_reset", "stop_reset.title")
+		return
+	}
+	see(w, r, stopResetPath+"?done=1")
 }
 
 func (p *pages) forgotPassword(w http.ResponseWriter, r *http.Request) {
