@@ -1,16 +1,20 @@
 package portal_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/PuerkitoBio/goquery"
 	"github.com/google/uuid"
 	"github.com/pquerna/otp/totp"
 
 	"github.com/hostfold/hostfold/commands"
+	"github.com/hostfold/hostfold/commands/mailtext"
 	"github.com/hostfold/hostfold/commands/vault"
 	"github.com/hostfold/hostfold/domain/delegation"
 )
@@ -155,5 +159,127 @@ func TestStaffAreLedToASecondFactorAndBack(t *testing.T) {
 	form.Set("confirm_code", app.next())
 	if back := other.post(to, form); back.path != wanted || back.status != http.StatusOK {
 		t.Errorf("%d at %s: %s", back.status, back.path, back.text("main"))
+	}
+}
+
+func TestAResetThatNobodyAskedForIsStopped(t *testing.T) {
+	t.Parallel()
+	s := seeded(t)
+	app := &phone{t: t, secret: s.enrolled(t, s.user), step: 1}
+	b := s.visit(t, "fr")
+	b.submit(b.post("/portal/login", url.Values{"email": {"pierre@example.com"}, "password": {password}}), "/login", "code", app.next())
+	ask := func() {
+		t.Helper()
+		call := system("")
+		receipt, _, err := s.dispatcher.RequestFactorReset(t.Context(), call, commands.RequestFactorReset{UserID: s.user, Reason: "seen"})
+		if err == nil {
+			err = s.dispatcher.MailFactorReset(t.Context(), system(""), s.user, eventOf(t, s.house, receipt))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Settle()
+	}
+	ask()
+	at := "/portal/" + s.account + "/security"
+	page := b.get(at)
+	if !strings.Contains(page.text("#factors .note.bad"), "vous avez perdu tous vos seconds facteurs") {
+		t.Fatalf("%s", page.text("#factors"))
+	}
+	if kept := b.submit(page, "/second-factor/keep"); kept.text(".note.ok") != "Vos seconds facteurs restent." || kept.Find("#factors .note").Length() != 0 {
+		t.Errorf("%s", kept.text("main"))
+	}
+
+	ask()
+	stranger := s.visit(t, "fr")
+	wrong := stranger.submit(stranger.get("/portal/stop-reset"), "/stop-reset", "token", "nonsense")
+	if wrong.status != http.StatusUnprocessableEntity || wrong.text(".note.bad") == "" {
+		t.Errorf("%d %s", wrong.status, wrong.text("main"))
+	}
+	done := stranger.submit(wrong, "/stop-reset", "token", s.secret(t, mailtext.FactorReset))
+	if done.status != http.StatusOK || done.text("h1") != "Retrait arrêté" {
+		t.Errorf("%d %s", done.status, done.text("main"))
+	}
+	s.Settle()
+	if page := b.get(at); page.Find("#factors .note").Length() != 0 {
+		t.Errorf("it still waits: %s", page.text("#factors"))
+	}
+}
+
+// eventOf is the id of the event that a command wrote.
+func eventOf(t *testing.T, h *house, at commands.Receipt) uuid.UUID {
+	t.Helper()
+	for r, err := range h.Store.ReadStream(t.Context(), at.Stream, at.Revision) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.ID
+	}
+	t.Fatal("no event")
+	return uuid.Nil
+}
+
+func TestWhatATokenAndARightMayDoNeedsAConfirmation(t *testing.T) {
+	t.Parallel()
+	s := seeded(t)
+	app := &phone{t: t, secret: s.enrolled(t, s.user), step: 1}
+	b := s.visit(t, "fr")
+	b.submit(b.post("/portal/login", url.Values{"email": {"pierre@example.com"}, "password": {password}}), "/login", "code", app.next())
+	at := "/portal/" + s.account
+
+	to, form := b.get(at+"/users/new").form(t, "/users")
+	form.Set("email", "anna@example.com")
+	form["permissions"], form["rights"], form["reach"] = []string{"tickets.read"}, []string{"chosen"}, []string{"all"}
+	if done := b.post(to, form); done.path != at+"/users" || done.text(".note.ok") == "" {
+		t.Fatalf("a small right: %d at %s: %s", done.status, done.path, done.text("main"))
+	}
+	form.Set("email", "bert@example.com")
+	form.Set("idempotency_key", uuid.NewString())
+	form.Set("rights", "all")
+	asked := b.post(to, form)
+	if asked.status != http.StatusForbidden || asked.text("h1") != "Confirmez que c’est bien vous" {
+		t.Fatalf("every right: %d %s", asked.status, asked.text("main"))
+	}
+	to, form = asked.form(t, "/users")
+	form.Set("confirm_code", app.next())
+	if done := b.post(to, form); done.path != at+"/users" || !strings.Contains(done.text("#list"), "bert@example.com") {
+		t.Errorf("%d at %s: %s", done.status, done.path, done.text("main"))
+	}
+}
+
+func TestDataPage(t *testing.T) {
+	t.Parallel()
+	s := seeded(t)
+	b := s.logIn(t, "pierre@example.com")
+	at := "/portal/" + s.account + "/data"
+	page := b.get(at)
+	year, err := strconv.Atoi(s.year())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := page.texts(".plan dd"); len(got) != 3 || got[0] != "Tout de suite" || got[1] != fmt.Sprintf("1er janvier %d", year+11) {
+		t.Errorf("the dates are %v", got)
+	}
+	page.Find("a[download]").Each(func(_ int, link *goquery.Selection) {
+		if got := b.get(link.AttrOr("href", "")); got.status != http.StatusOK || !strings.Contains(got.Text(), `"complete":true`) {
+			t.Errorf("%s answers %d", link.AttrOr("href", ""), got.status)
+		}
+	})
+	form := b.get(page.Find("#erasure a.btn").AttrOr("href", ""))
+	wrong := b.submit(form, "/data/erasure", "password", password)
+	if wrong.status != http.StatusUnprocessableEntity || wrong.text("#understood-error") != "Cochez cette case pour continuer." {
+		t.Errorf("%d %s", wrong.status, wrong.text("main"))
+	}
+	asked := b.submit(wrong, "/data/erasure", "password", password, "understood", "yes")
+	if asked.path != at || asked.text("#erasure .badge") != "À l’examen" || asked.Find("#erasure a.btn").Length() != 0 {
+		t.Fatalf("%d at %s: %s", asked.status, asked.path, asked.text("main"))
+	}
+	if _, err := s.dispatcher.AnswerErasure(t.Context(), system(""), s.user); err != nil {
+		t.Fatal(err)
+	}
+	s.Settle()
+	refused := b.get(at)
+	if refused.text("#erasure .badge") != "Refusé" || len(refused.texts("#erasure .bullets li")) != 3 || refused.Find("#erasure a.btn").Length() != 1 {
+		t.Errorf("%s", refused.text("#erasure"))
 	}
 }

@@ -175,13 +175,14 @@ func initials(name string) string {
 // tone is the colour of a status.
 func tone(kind, status string) string {
 	switch kind + "." + status {
-	case "service.active", "domain.active", "login.success", "delegation.active", "invoice.paid", "ticket.answered":
+	case "service.active", "domain.active", "login.success", "delegation.active", "invoice.paid", "ticket.answered",
+		"erasure.completed":
 		return "ok"
 	case "service.suspended", "service.setup_failed", "domain.expired":
 		return "bad"
-	case "invoice.unpaid", "invoice.partially_paid", "ticket.on_hold", "login.wrong_password", "login.wrong_second_factor", "login.locked":
+	case "invoice.unpaid", "invoice.partially_paid", "ticket.on_hold", "erasure.refused", "erasure.accepted", "login.wrong_password", "login.wrong_second_factor", "login.locked":
 		return "warn"
-	case "service.provisioning", "ticket.open", "ticket.customer_reply", "ticket.in_progress", "delegation.invited":
+	case "service.provisioning", "ticket.open", "ticket.customer_reply", "ticket.in_progress", "delegation.invited", "erasure.submitted":
 		return "info"
 	}
 	return ""

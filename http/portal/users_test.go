@@ -90,6 +90,7 @@ func TestUsers(t *testing.T) {
 	if page := guest.get("/portal/" + s.account); page.status != http.StatusNotFound {
 		t.Errorf("the former delegate sees the account: %d", page.status)
 	}
+	s.Settle() // the history waits for nobody
 	if page := owner.get("/portal/" + s.account + "/history"); !strings.Contains(page.text("#list"), "Accès retiré") || !strings.Contains(page.text("#list"), "Pierre Lannoy · titulaire") {
 		t.Errorf("the history says %s", page.text("#list"))
 	}

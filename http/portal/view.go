@@ -15,7 +15,7 @@ import (
 var templateFiles embed.FS
 
 // parts are the templates that every page may use.
-var parts = []string{"templates/layout.html", "templates/gate.html", "templates/status.html", "templates/device.html", "templates/factors.html", "templates/terms.html"}
+var parts = []string{"templates/layout.html", "templates/gate.html", "templates/status.html", "templates/device.html", "templates/factors.html", "templates/erasure.html", "templates/terms.html"}
 
 // views are the pages, one set per language.
 type views struct {

@@ -68,6 +68,9 @@ function pages() {
     email: `${base}/email`,
     security: `${base}/security`,
     logins: `${base}/security/logins`,
+    second_factor: `${base}/security/second-factor`,
+    data: `${base}/data`,
+    erase: `${base}/data/erasure`,
     close_user: `${base}/security/close`,
     users: `${base}/users`,
     user_new: `${base}/users/new`,
@@ -88,6 +91,7 @@ const gates = {
   forgot: "/portal/forgot-password",
   reset: "/portal/reset-password",
   verify: "/portal/verify-email",
+  stop_reset: "/portal/stop-reset",
   invited: "/portal/invitation",
 };
 
