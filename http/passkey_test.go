@@ -333,10 +333,7 @@ func TestAPasskeyThatMayHaveBeenCopiedIsTold(t *testing.T) {
 		w.play(t, step{"a copy", nobody, "POST", "/v1/sessions", passkeyBody(q, copied.signs(t, q)), nil, 401, "wrong_code", nil})
 	}
 	refuse()
-	said := ""
-	for !strings.Contains(said, "may have been copied") {
-		said = mails.next(t, ada.email)
-	}
+	mails.says(t, ada.email, "may have been copied")
 	w.Settle()
 	if list := w.must(t, ada, http.MethodGet, "/v1/me/passkeys", "", 200); !strings.Contains(string(list.body), `"suspect":true`) {
 		t.Errorf("listed as %s", list.body)

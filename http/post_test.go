@@ -80,6 +80,14 @@ func (p *post) next(t *testing.T, to string) string {
 	}
 }
 
+// says waits for a mail to an address that says so.
+func (p *post) says(t *testing.T, to, text string) {
+	t.Helper()
+	for !strings.Contains(p.next(t, to), text) {
+		continue
+	}
+}
+
 var inLink = regexp.MustCompile(`http://portal\.test/portal/(verify-email|reset-password)#([A-Za-z0-9_-]+)`)
 
 // secret is that of the next mail with a link to an address.
