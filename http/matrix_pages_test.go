@@ -18,33 +18,42 @@ import (
 func pageExpectations() map[string]expectation {
 	const users domain.Permission = "staff.users.read"
 	return map[string]expectation{
-		"GET /services":                 {needs: delegation.ServicesRead},
-		"GET /services/{id}":            {needs: delegation.ServicesRead, of: "service"},
-		"POST /services/{id}/label":     {needs: delegation.ServicesManage, of: "service"},
-		"GET /domains":                  {needs: delegation.DomainsRead},
-		"GET /invoices":                 {needs: delegation.InvoicesRead},
-		"GET /invoices/{id}":            {needs: delegation.InvoicesRead, of: "invoice"},
-		"GET /tickets":                  {needs: delegation.TicketsRead},
-		"POST /tickets":                 {needs: delegation.TicketsWrite, adds: true},
-		"GET /tickets/{id}":             {needs: delegation.TicketsRead, of: "ticket"},
-		"POST /tickets/{id}/replies":    {needs: delegation.TicketsWrite, of: "ticket"},
-		"POST /tickets/{id}/close":      {needs: delegation.TicketsWrite, of: "ticket"},
-		"POST /tickets/{id}/reopen":     {needs: delegation.TicketsWrite, of: "ticket"},
-		"GET /account":                  {needs: delegation.ProfileRead},
-		"POST /account":                 {needs: delegation.ProfileWrite},
-		"GET /users":                    {needs: delegation.UsersManage, or: []domain.Permission{users}},
-		"POST /users":                   {needs: delegation.UsersManage},
-		"GET /users/{id}":               {needs: delegation.UsersManage, or: []domain.Permission{users}, of: "delegated"},
-		"POST /users/{id}":              {needs: delegation.UsersManage, of: "delegated"},
-		"POST /users/{id}/revoke":       {needs: delegation.UsersManage, of: "delegated"},
-		"POST /users/{id}/resend":       {needs: delegation.UsersManage, of: "delegated"},
-		"GET /tokens":                   {needs: delegation.Member},
-		"POST /tokens":                  {needs: delegation.Member},
-		"POST /tokens/{id}/revoke":      {needs: delegation.Member, of: "apiToken"},
-		"GET /history":                  {needs: delegation.UsersManage, or: []domain.Permission{users}},
-		"GET /notifications":            {needs: delegation.NotificationsRead},
-		"POST /notifications/read":      {needs: delegation.NotificationsMark},
-		"POST /notifications/{id}/read": {needs: delegation.NotificationsMark, of: "notification"},
+		"GET /services":                    {needs: delegation.ServicesRead},
+		"GET /services/{id}":               {needs: delegation.ServicesRead, of: "service"},
+		"POST /services/{id}/label":        {needs: delegation.ServicesManage, of: "service"},
+		"GET /domains":                     {needs: delegation.DomainsRead},
+		"GET /domains/{name}":              {needs: delegation.DomainsRead, of: "domainName"},
+		"POST /domains/{name}/contacts":    {needs: delegation.DomainsManage, also: []domain.Permission{delegation.ContactsManage}, of: "domain"},
+		"GET /contacts":                    {needs: delegation.ContactsManage, or: []domain.Permission{delegation.StaffAccounts}},
+		"GET /contacts/new":                {needs: delegation.ContactsManage},
+		"POST /contacts":                   {needs: delegation.ContactsManage},
+		"GET /contacts/{id}":               {needs: delegation.ContactsManage, or: []domain.Permission{delegation.StaffAccounts}, of: "contact"},
+		"POST /contacts/{id}":              {needs: delegation.ContactsManage, of: "contact"},
+		"POST /contacts/{id}/archive":      {needs: delegation.ContactsManage, of: "contact"},
+		"POST /contacts/{id}/verification": {needs: delegation.ContactsManage, of: "contact"},
+		"GET /invoices":                    {needs: delegation.InvoicesRead},
+		"GET /invoices/{id}":               {needs: delegation.InvoicesRead, of: "invoice"},
+		"GET /tickets":                     {needs: delegation.TicketsRead},
+		"POST /tickets":                    {needs: delegation.TicketsWrite, adds: true},
+		"GET /tickets/{id}":                {needs: delegation.TicketsRead, of: "ticket"},
+		"POST /tickets/{id}/replies":       {needs: delegation.TicketsWrite, of: "ticket"},
+		"POST /tickets/{id}/close":         {needs: delegation.TicketsWrite, of: "ticket"},
+		"POST /tickets/{id}/reopen":        {needs: delegation.TicketsWrite, of: "ticket"},
+		"GET /account":                     {needs: delegation.ProfileRead},
+		"POST /account":                    {needs: delegation.ProfileWrite},
+		"GET /users":                       {needs: delegation.UsersManage, or: []domain.Permission{users}},
+		"POST /users":                      {needs: delegation.UsersManage},
+		"GET /users/{id}":                  {needs: delegation.UsersManage, or: []domain.Permission{users}, of: "delegated"},
+		"POST /users/{id}":                 {needs: delegation.UsersManage, of: "delegated"},
+		"POST /users/{id}/revoke":          {needs: delegation.UsersManage, of: "delegated"},
+		"POST /users/{id}/resend":          {needs: delegation.UsersManage, of: "delegated"},
+		"GET /tokens":                      {needs: delegation.Member},
+		"POST /tokens":                     {needs: delegation.Member},
+		"POST /tokens/{id}/revoke":         {needs: delegation.Member, of: "apiToken"},
+		"GET /history":                     {needs: delegation.UsersManage, or: []domain.Permission{users}},
+		"GET /notifications":               {needs: delegation.NotificationsRead},
+		"POST /notifications/read":         {needs: delegation.NotificationsMark},
+		"POST /notifications/{id}/read":    {needs: delegation.NotificationsMark, of: "notification"},
 	}
 }
 
@@ -94,7 +103,7 @@ func (m *matrix) visit(t *testing.T, everybody []*caller) {
 				}
 				for _, of := range things {
 					q := question{by: c, e: e, method: page.method, template: page.template, account: account, of: of}
-					q.path = strings.NewReplacer("{account}", account, "{id}", of.id).Replace(page.template)
+					q.path = strings.NewReplacer("{account}", account, "{id}", of.id, "{name}", of.id).Replace(page.template)
 					if q.method == http.MethodGet || m.expectPage(q) != carriedOut {
 						questions <- q
 					}

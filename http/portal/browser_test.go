@@ -127,7 +127,14 @@ func (s *seed) scene(t *testing.T) string {
 	); err != nil {
 		t.Fatal(err)
 	}
+	verified, unverified := s.contact(t, "Zoé Martin", true), s.contact(t, "Agence du Port — Élodie Ravel-Castelnau de Montfort", false)
+	must[commands.Receipt](t)(s.dispatcher.SetDomainContacts(ctx, system(s.account), commands.SetDomainContacts{Domain: "hst-test.eu", Owner: verified, Tech: unverified}))
+	if err := s.dispatcher.MailContactVerification(ctx, system(""), uuid.New(), time.Now(), unverified); err != nil {
+		t.Fatal(err)
+	}
+	s.Settle()
 	b, err := json.Marshal(map[string]any{
+		"domain": "hst-test.eu", "contact": verified, "unverified": unverified, "verifyContact": s.secret(t, mailtext.ContactVerification),
 		"url": s.url, "email": "pierre@example.com", "password": password, "chromium": chromium(t),
 		"account": s.account, "service": s.services[0], "invoice": s.part, "ticket": s.ticket, "news": news.Items[0].ID,
 		"invitation": s.invite(t, s.logIn(t, "pierre@example.com"), "anna@example.com"),

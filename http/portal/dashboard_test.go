@@ -37,7 +37,7 @@ func TestDashboardShowsTheSeed(t *testing.T) {
 		"#profile h2":                       {"Pierre Lannoy"},
 		"#profile .where":                   {"France"},
 		"#profile .btn":                     {"Mettre à jour"},
-		"#account-menu .sheet > a":          {"Compte", "Mot de passe", "Sécurité", "Vos données", "Utilisateurs", "Historique", "Jetons d’API", "Changer de compte", "Actualités"},
+		"#account-menu .sheet > a":          {"Compte", "Mot de passe", "Sécurité", "Vos données", "Contacts de domaine", "Utilisateurs", "Historique", "Jetons d’API", "Changer de compte", "Actualités"},
 		"#account-menu form[action] button": {"Clair", "Sombre", "Auto", "Se déconnecter"},
 	} {
 		if diff := cmp.Diff(want, page.texts(selector)); diff != "" {

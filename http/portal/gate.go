@@ -19,16 +19,18 @@ import (
 
 // The pages of whoever has not logged in, or has no account yet.
 const (
-	signUpPath      = "/portal/sign-up"
-	verifyPath      = "/portal/verify-email"
-	forgotPath      = "/portal/forgot-password"
-	resetPath       = "/portal/reset-password"
-	openAccountPath = "/portal/open-account"
-	invitationPath  = "/portal/invitation"
-	stopResetPath   = "/portal/stop-reset"
+	signUpPath        = "/portal/sign-up"
+	verifyPath        = "/portal/verify-email"
+	forgotPath        = "/portal/forgot-password"
+	resetPath         = "/portal/reset-password"
+	openAccountPath   = "/portal/open-account"
+	invitationPath    = "/portal/invitation"
+	stopResetPath     = "/portal/stop-reset"
+	verifyContactPath = "/portal/verify-contact"
 )
 
-// sent is what a page says after a form: what was done, and where to go next.
+// sent is what a page says after a form: what was done, and where to go next,
+// "" for nowhere.
 type sent struct{ Icon, Text, To, ToText string }
 
 // gates adds the pages before an account's own.
@@ -39,6 +41,8 @@ func (p *pages) gates(mux chi.Router) {
 	mux.Post(signUpPath, p.signUp)
 	mux.Get(verifyPath, p.asked("verify_email", "verify.title"))
 	mux.Post(verifyPath, p.verifyEmail)
+	mux.Get(verifyContactPath, p.asked("verify_contact", "verify_contact.title"))
+	mux.Post(verifyContactPath, p.verifyContact)
 	mux.Get(forgotPath, p.asked("forgot_password", "forgot.title"))
 	mux.Post(forgotPath, p.forgotPassword)
 	mux.Get(resetPath, p.asked("reset_password", "reset.title"))
@@ -56,11 +60,12 @@ var gateDone = []string{"logged_out", "password_reset", "user_closed"}
 
 // sentBy are the pages that say what a form has done, by the form's page.
 var sentBy = map[string]sent{
-	signUpPath:     {Icon: "send", Text: "sign_up.sent", To: loginPath, ToText: "gate.login"},
-	verifyPath:     {Icon: "circle-check", Text: "verify.done", To: "/portal", ToText: "continue"},
-	invitationPath: {Icon: "circle-check", Text: "invitation.declined", To: "/portal", ToText: "problem.back"},
-	stopResetPath:  {Icon: "shield-lock", Text: "stop_reset.done", To: loginPath, ToText: "gate.login"},
-	forgotPath:     {Icon: "send", Text: "forgot.sent", To: loginPath, ToText: "gate.login"},
+	signUpPath:        {Icon: "send", Text: "sign_up.sent", To: loginPath, ToText: "gate.login"},
+	verifyPath:        {Icon: "circle-check", Text: "verify.done", To: "/portal", ToText: "continue"},
+	invitationPath:    {Icon: "circle-check", Text: "invitation.declined", To: "/portal", ToText: "problem.back"},
+	stopResetPath:     {Icon: "shield-lock", Text: "stop_reset.done", To: loginPath, ToText: "gate.login"},
+	forgotPath:        {Icon: "send", Text: "forgot.sent", To: loginPath, ToText: "gate.login"},
+	verifyContactPath: {Icon: "circle-check", Text: "verify_contact.done"},
 }
 
 // asked shows a form of the gate, or what it has done.
@@ -68,7 +73,10 @@ func (p *pages) asked(name, title string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if told, ok := sentBy[r.URL.Path]; ok && r.URL.Query().Get("done") != "" {
 			said := p.views.words[spoken(r)]
-			body := sent{Icon: told.Icon, To: told.To, Text: said.textOr(told.Text, ""), ToText: said.textOr(told.ToText, "")}
+			body := sent{Icon: told.Icon, To: told.To, Text: said.textOr(told.Text, "")}
+			if told.To != "" {
+				body.ToText = said.textOr(told.ToText, "")
+			}
 			p.gate(w, r, http.StatusOK, "sent", told.Text+".title", &page{Keep: "&done=1", Body: body})
 			return
 		}

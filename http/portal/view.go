@@ -15,7 +15,7 @@ import (
 var templateFiles embed.FS
 
 // parts are the templates that every page may use.
-var parts = []string{"templates/layout.html", "templates/gate.html", "templates/status.html", "templates/device.html", "templates/factors.html", "templates/erasure.html", "templates/terms.html"}
+var parts = []string{"templates/layout.html", "templates/gate.html", "templates/status.html", "templates/device.html", "templates/factors.html", "templates/erasure.html", "templates/terms.html", "templates/contact_fields.html"}
 
 // views are the pages, one set per language.
 type views struct {
@@ -130,7 +130,7 @@ type viewer struct {
 }
 
 // may says what the page offers; commands and queries decide again.
-type may struct{ Services, Domains, Invoices, Tickets, Write, Notifications, Profile, Users, Tokens bool }
+type may struct{ Services, Domains, Invoices, Tickets, Write, Notifications, Profile, Users, Tokens, Contacts bool }
 
 // dict gives a template several named values.
 func dict(pairs ...any) (map[string]any, error) {

@@ -109,7 +109,7 @@ func (p *pages) chrome(v *visit) error {
 		Invoices: v.can(delegation.InvoicesRead, "invoice", ""), Tickets: v.can(delegation.TicketsRead, "ticket", ""),
 		Write: v.can(delegation.TicketsWrite, "ticket", ""), Notifications: v.can(delegation.NotificationsRead, "notification", ""),
 		Profile: v.can(delegation.ProfileWrite, "account", v.account), Users: v.can(delegation.UsersManage, "delegation", ""),
-		Tokens: v.can(delegation.Member, "apitoken", ""),
+		Tokens: v.can(delegation.Member, "apitoken", ""), Contacts: v.can(delegation.ContactsManage, "contact", ""),
 	}
 	return p.bell(v.r.Context(), v)
 }

@@ -77,6 +77,11 @@ function pages() {
     accounts: `${base}/accounts`,
     tokens: `${base}/tokens`,
     history: `${base}/history`,
+    domain: `${base}/domains/${scene.domain}`,
+    contacts: `${base}/contacts`,
+    contact_new: `${base}/contacts/new`,
+    contact: `${base}/contacts/${scene.contact}`,
+    contact_unverified: `${base}/contacts/${scene.unverified}`,
     notifications: `${base}/notifications`,
     news: `${base}/news`,
     news_item: `${base}/news/${scene.news}`,
@@ -93,6 +98,8 @@ const gates = {
   verify: "/portal/verify-email",
   stop_reset: "/portal/stop-reset",
   invited: "/portal/invitation",
+  verify_contact: "/portal/verify-contact",
+  verified_contact: "/portal/verify-contact?done=1",
 };
 
 // faultsOf looks at a page that is open.

@@ -110,6 +110,31 @@ checks["a mailed link verifies an address, sets a password, and leads to an acco
   await context.close();
 };
 
+checks["a contact confirms its address with a button, not by opening the link"] = async (browser) => {
+  const context = await browser.newContext({ locale: "fr-FR", ...phone });
+  await context.addInitScript(axe);
+  const page = await watched(context);
+  const wrong = [];
+  const look = async (name) => {
+    for (const fault of await faultsOf(page)) wrong.push(`${name}: ${fault}`);
+    if (scene.screenshots) await page.screenshot({ path: path.join(scene.screenshots, `link-${name}.png`), fullPage: true });
+  };
+  await page.goto(`${scene.url}/portal/verify-contact#${scene.verifyContact}`);
+  await page.waitForFunction(() => document.querySelector("[data-secret]").closest(".field").hidden);
+  must(!page.url().includes(scene.verifyContact), "the secret stays in the address");
+  await look("verify_contact");
+  await page.click("form.form .btn");
+  await page.waitForSelector("text=Adresse confirmée");
+  await look("verified_contact");
+  await page.goto(`${scene.url}/portal/verify-contact#${scene.verifyContact}`);
+  await page.click("form.form .btn");
+  await page.waitForSelector(".note.bad");
+  page.faults.splice(0); // the browser's word about the refusal
+  await look("verify_contact_again");
+  must(wrong.length === 0, wrong.join("\n"));
+  await context.close();
+};
+
 checks["an invitation's link survives the log-in, and a token is shown and copied"] = async (browser) => {
   const context = await browser.newContext({ locale: "fr-FR", ...phone, permissions: ["clipboard-read", "clipboard-write"] });
   await context.addInitScript(axe);
