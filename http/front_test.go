@@ -245,6 +245,7 @@ func TestNoSecretIsLogged(t *testing.T) {
 	told(password, ada.token, verify)
 	account := w.must(t, ada, http.MethodPost, "/v1/accounts", `{"name":"ada","kind":"individual","country":"FR","currency":"EUR"}`, 201).ID(t)
 	ada.account = account
+	w.Settle() // the answer waited for the rights alone
 	_, program := w.token(t, ada, account, `{"name":"x","permissions":["*"]}`)
 	w.must(t, program, http.MethodGet, "/v1/accounts/"+account, "", 200)
 	_, invitation := w.invite(t, ada, "eve@example.com", onAll)
