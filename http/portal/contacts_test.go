@@ -135,7 +135,7 @@ func TestDomainPage(t *testing.T) {
 	}
 
 	// A delegate of the domain alone sees no contact of it, and cannot choose.
-	secret := s.invite(t, b, "anna@example.com")
+	secret := s.invite(t, b, "Anna@example.com")
 	guest := s.logIn(t, "anna@example.com")
 	guest.post("/portal/invitation", url.Values{"token": {secret}, "answer": {"accept"}})
 	id := b.get("/portal/"+s.account+"/domains").Find(`#list tr:has(a[href$="/hst-test.eu"])`).AttrOr("id", "")
