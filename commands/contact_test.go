@@ -107,6 +107,9 @@ func TestADomainsContactsAreItsAccountsOwn(t *testing.T) {
 	if got := refused(s.setContacts("example.fr", foreign, mine)); got != unknown || !strings.Contains(got, "owner") {
 		t.Errorf("another account's contact: %s; none: %s", got, unknown)
 	}
+	if got := refused(s.setContacts("example.fr", "ctc_"+strings.Repeat("x", 5000), mine)); got != unknown {
+		t.Errorf("no id at all: %s; none: %s", got, unknown)
+	}
 	if got := refused(s.setContacts("example.fr", mine, foreign)); !strings.Contains(got, "{tech") {
 		t.Errorf("refused with %s", got)
 	}

@@ -117,7 +117,7 @@ func (d *Dispatcher) checkContacts(ctx context.Context, call Call, to, has domai
 		{"billing", to.Billing, has.Billing},
 	} {
 		c, ok := known[role.id]
-		if !ok && role.id != "" {
+		if !ok && strings.HasPrefix(role.id, "ctc_") && len(role.id) <= longestID {
 			var err error
 			if c, err = Load(ctx, d.Streams(), contact.Decider.At(role.id)); err != nil {
 				return err
@@ -139,6 +139,10 @@ func (d *Dispatcher) checkContacts(ctx context.Context, call Call, to, has domai
 	}
 	return refusal
 }
+
+// longestID is more than any id of ours has: what is longer names nothing, and
+// may be no name that the store takes.
+const longestID = 64
 
 // errContactsMoved says that the name's contacts were set since its new ones
 // were claimed: they have to be claimed anew.
