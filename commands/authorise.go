@@ -16,7 +16,7 @@ func authorise(call Call, p domain.Permission, r delegation.Resource) error {
 	case call.Grants.User == "":
 		return domain.ErrUnauthenticated
 	case call.Account != "" && !delegation.Sees(call.Grants, call.Account):
-		return domain.Missing("account")
+		return delegation.Hidden(call.Grants)
 	case call.Account != "" && !delegation.Reaches(call.Grants, call.Account, r):
 		return domain.Missing(r.Noun())
 	case p == delegation.Self:
@@ -54,7 +54,7 @@ func owns(call Call, owner string) bool {
 	if owner == "" || owner == call.Account {
 		return true
 	}
-	return call.Account == "" && (call.Grants.System || call.Grants.Role != "")
+	return call.Account == "" && (call.Grants.System || delegation.IsStaff(call.Grants))
 }
 
 // hidden is the answer for a thing of another account: the very one that a

@@ -158,7 +158,7 @@ func expectations() map[string]expectation {
 		"DELETE /v1/accounts/{account}/api-tokens/{id}":       {needs: delegation.Member, of: "apiToken"},
 
 		// Staff.
-		"GET /v1/staff/accounts":                                         {needs: delegation.StaffAccounts},
+		"GET /v1/staff/accounts":                                         {needs: delegation.StaffAccountsRead},
 		"POST /v1/staff/users/{user}/lock":                               {needs: delegation.StaffAccounts, of: "user", body: `{"reason":"x"}`},
 		"POST /v1/staff/users/{user}/unlock":                             {needs: delegation.StaffAccounts, of: "user"},
 		"POST /v1/staff/users/{user}/factor-reset":                       {needs: delegation.StaffAccounts, of: "user", body: `{"reason":"x"}`},

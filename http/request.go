@@ -138,7 +138,7 @@ func (a *api) identify(r *request, o operation) error {
 		return errForPeople
 	}
 	if r.account != "" && !delegation.Sees(caller.Grants, r.account) {
-		return errAccountMissing
+		return delegation.Hidden(caller.Grants)
 	}
 	return nil
 }

@@ -144,9 +144,15 @@ func (w *world) customer(t testing.TB, name string) party {
 // staff is an admin, with a second factor.
 func (w *world) staff(t testing.TB) party {
 	t.Helper()
-	p := party{email: "staff@example.com"}
+	return w.hired(t, "staff", delegation.RoleAdmin)
+}
+
+// hired is a staff member with a role and a second factor.
+func (w *world) hired(t testing.TB, name string, role delegation.Role) party {
+	t.Helper()
+	p := party{email: name + "@example.com"}
 	done, err := w.dispatcher.CreateStaff(t.Context(), system(), commands.CreateStaff{
-		RegisterUser: commands.RegisterUser{Email: p.email, Password: password, Name: "Staff", Locale: "en"}, Role: delegation.RoleAdmin,
+		RegisterUser: commands.RegisterUser{Email: p.email, Password: password, Name: "Staff", Locale: "en"}, Role: role,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -117,7 +117,7 @@ func (r *Reader) BillTo(ctx context.Context, g delegation.Grants, id string) (Bi
 
 // StaffAccounts lists every account, newest first.
 func (r *Reader) StaffAccounts(ctx context.Context, g delegation.Grants, p Page) (List[AccountRow], error) {
-	if err := allow(g, "", delegation.StaffAccounts, delegation.Resource{Kind: "account"}); err != nil {
+	if err := allow(g, "", delegation.StaffAccountsRead, delegation.Resource{Kind: "account"}); err != nil {
 		return List[AccountRow]{}, err
 	}
 	from, limit, err := p.open("accounts")

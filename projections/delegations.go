@@ -130,16 +130,16 @@ func (r *Reader) Delegation(ctx context.Context, g delegation.Grants, account, i
 	return one[DelegationRow](rows, "delegation")
 }
 
-// allowUsers lets those in who manage the account's users, and staff who look
-// after accounts.
+// allowUsers lets those in who manage the account's users, and staff who may
+// see them.
 func allowUsers(g delegation.Grants, account string) error {
 	whole := delegation.Resource{Kind: "account", ID: account}
-	if delegation.Can(g, "", delegation.StaffAccounts, whole) {
+	if delegation.Can(g, "", delegation.StaffUsersRead, whole) {
 		return nil
 	}
 	err := allow(g, account, delegation.UsersManage, delegation.Resource{Kind: "delegation"})
 	if errors.Is(err, domain.ErrDenied) {
-		return delegation.Refusal(g, "", delegation.StaffAccounts, whole)
+		return delegation.Refusal(g, "", delegation.StaffUsersRead, whole)
 	}
 	return err
 }

@@ -153,8 +153,8 @@ func (f *Feed) admit(ctx context.Context, q EventQuery) (delegation.Grants, erro
 	}
 	if q.Account == "" {
 		every := delegation.Resource{Kind: "event"}
-		if !delegation.Can(g, "", delegation.StaffAccounts, every) {
-			if refused := delegation.Refusal(g, "", delegation.StaffAccounts, every); errors.Is(refused, delegation.ErrSecondFactor) {
+		if !delegation.Can(g, "", delegation.StaffAccountsRead, every) {
+			if refused := delegation.Refusal(g, "", delegation.StaffAccountsRead, every); errors.Is(refused, delegation.ErrSecondFactor) {
 				return g, refused
 			}
 			return g, domain.Invalid("account", "is required")
@@ -162,7 +162,7 @@ func (f *Feed) admit(ctx context.Context, q EventQuery) (delegation.Grants, erro
 		return g, nil
 	}
 	if !delegation.Sees(g, q.Account) {
-		return g, domain.Missing("account")
+		return g, delegation.Hidden(g)
 	}
 	return g, nil
 }

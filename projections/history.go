@@ -185,14 +185,17 @@ func (f *Feed) History(ctx context.Context, g delegation.Grants, account string,
 // shown are the facts that the viewer may see of the whole account, and those
 // that it may see of chosen things, with the streams of these.
 func (f *Feed) shown(g delegation.Grants, account string) (whole, chosen, streams []string) {
-	staff := delegation.Can(g, "", delegation.StaffAccounts, delegation.Resource{Kind: "account", ID: account})
 	for fact, p := range f.audience {
 		list := delegation.ListOf(p)
-		if !staff && !delegation.Can(g, account, p, list) {
+		if p == delegation.UsersManage && allowUsers(g, account) == nil {
+			whole = append(whole, fact)
+			continue
+		}
+		if !delegation.Can(g, account, p, list) {
 			continue
 		}
 		ids := delegation.Reach(g, account, p)
-		if staff || ids == nil {
+		if ids == nil {
 			whole = append(whole, fact)
 			continue
 		}

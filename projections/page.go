@@ -102,7 +102,7 @@ func allow(g delegation.Grants, account string, p domain.Permission, r delegatio
 		return nil
 	}
 	if account != "" && !delegation.Sees(g, account) {
-		return domain.Missing("account")
+		return delegation.Hidden(g)
 	}
 	if account != "" && !delegation.Reaches(g, account, r) {
 		return domain.Missing(r.Noun())

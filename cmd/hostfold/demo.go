@@ -69,7 +69,7 @@ func (p *parts) loadDemo(ctx context.Context, password string, t terms) error {
 	if err := p.caughtUp(ctx); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(t, "demo log-ins, password %s\n  demo@example.com      customer\n  delegate@example.com  acts for the customer, on one service and the tickets\n  staff@example.com     staff, role admin\n", password)
+	_, err = fmt.Fprintf(t, "demo log-ins, password %s\n  demo@example.com      customer\n  delegate@example.com  acts for the customer, on one service and the tickets\n  staff@example.com     staff, role admin\n  auditor@example.com   staff, role auditor\n", password)
 	return err
 }
 

@@ -46,6 +46,7 @@ func (l *demoLoader) steps() []demoStep {
 		demoStep{name: "delegation", at: l.now.AddDate(0, 0, -2), own: true, do: l.share},
 		demoStep{name: "delegation accepted", at: l.now.AddDate(0, 0, -2).Add(time.Hour), own: true, do: l.join},
 		demoStep{name: "notification", at: l.now.AddDate(0, 0, -1), own: true, do: l.notify},
+		demoStep{name: "auditor", at: opened, do: l.hireAuditor},
 		demoStep{name: "finish", do: execute(l, &l.none, commands.FinishDemo{})},
 	)
 }
@@ -76,6 +77,14 @@ func (l *demoLoader) hire(ctx context.Context, call commands.Call) error {
 		Role:         delegation.RoleAdmin,
 	})
 	l.staff = hired.ID
+	return err
+}
+
+func (l *demoLoader) hireAuditor(ctx context.Context, call commands.Call) error {
+	_, err := l.CreateStaff(ctx, call, commands.CreateStaff{
+		RegisterUser: commands.RegisterUser{Email: "auditor@example.com", Password: l.password, Name: "Dominique Petit", Locale: user.French},
+		Role:         delegation.RoleAuditor,
+	})
 	return err
 }
 

@@ -28,7 +28,7 @@ type staffCreateCmd struct {
 	Backends      `json:"-"`
 	Email         string          `help:"E-mail address to log in with." required:"" placeholder:"ADDRESS"`
 	Name          string          `help:"Name." required:"" placeholder:"NAME"`
-	Role          delegation.Role `help:"Role: admin." required:"" enum:"admin" placeholder:"admin"`
+	Role          delegation.Role `help:"Role: admin, billing, support or auditor." required:"" enum:"admin,billing,support,auditor" placeholder:"ROLE"`
 	Locale        user.Locale     `help:"Language: fr or en." default:"fr" enum:"fr,en"`
 	PasswordStdin bool            `help:"Read the password from standard input, one line." json:"-"`
 	// Password goes to the server over loopback, behind its secret.

@@ -65,22 +65,7 @@ const (
 	Owner domain.Permission = "owner"
 	// System is for process managers, the demo, imports and the command line.
 	System domain.Permission = "system"
-	// StaffAccounts, StaffBilling, StaffSupport, StaffServices, StaffContent,
-	// StaffAudit and StaffPrivacy are held by staff roles.
-	StaffAccounts domain.Permission = "staff.accounts"
-	StaffBilling  domain.Permission = "staff.billing"
-	StaffSupport  domain.Permission = "staff.support"
-	StaffServices domain.Permission = "staff.services"
-	StaffContent  domain.Permission = "staff.content"
-	StaffAudit    domain.Permission = "staff.audit"
-	StaffPrivacy  domain.Permission = "staff.privacy"
 )
-
-// Role is a staff member's role.
-type Role string
-
-// RoleAdmin holds every staff permission.
-const RoleAdmin Role = "admin"
 
 // Grants is everything the caller holds, read from the rights projection.
 type Grants struct {
@@ -188,21 +173,20 @@ func Can(g Grants, account string, p domain.Permission, r Resource) bool {
 		_, ok := g.Accounts[account]
 		return ok && g.User != "" && g.Token == ""
 	case isStaff(p):
-		return g.held() == RoleAdmin
+		return g.held().holds(p)
 	case p == System, account == "":
 		return false
 	case p == Owner:
 		return g.Accounts[account].Owner
 	}
-	staffReads := isRead(p)
+	if g.held().reads(p) {
+		return true
+	}
 	if p == NotificationsMark {
 		p = NotificationsRead
 	}
 	if !slices.Contains(delegable, p) {
 		return false
-	}
-	if g.held() == RoleAdmin && staffReads {
-		return true
 	}
 	grant, ok := g.Accounts[account]
 	return ok && grant.allows(p, r)
@@ -212,7 +196,7 @@ func Can(g Grants, account string, p domain.Permission, r Resource) bool {
 // whom Can allows it on the list: the ids of chosen things, or nil for all that
 // the account has.
 func Reach(g Grants, account string, p domain.Permission) []string {
-	if g.System || isRead(p) && g.held() == RoleAdmin {
+	if g.System || g.held().reads(p) {
 		return nil
 	}
 	if p == NotificationsMark {
@@ -222,10 +206,10 @@ func Reach(g Grants, account string, p domain.Permission) []string {
 }
 
 // Limited reports whether what the holder of the grants has on the account is
-// limited to chosen things.
+// limited to chosen things. Staff who see the users of every account see all.
 func Limited(g Grants, account string) bool {
 	grant, ok := g.Accounts[account]
-	return ok && !g.System && g.held() == "" && !grant.Owner && !grant.Scope.All
+	return ok && !g.System && !g.held().holds(StaffUsersRead) && !grant.Owner && !grant.Scope.All
 }
 
 // Reaches reports whether the resource is within the scope of what the holder
@@ -274,19 +258,23 @@ func SeesContacts(g Grants, account string) bool {
 // exists: http answers 404 instead of 403 when not.
 func Sees(g Grants, account string) bool {
 	_, ok := g.Accounts[account]
-	return ok || g.System || g.Role != ""
+	return ok || g.System || IsStaff(g)
 }
 
-func isStaff(p domain.Permission) bool {
-	return slices.Contains([]domain.Permission{StaffAccounts, StaffBilling, StaffSupport, StaffServices, StaffContent, StaffAudit, StaffPrivacy}, p)
+// Hidden is the answer about an account that the caller does not see, whether
+// there is one or not: staff whom only a second factor lacks hear so.
+func Hidden(g Grants) error {
+	if g.Unproven {
+		g.Unproven = false
+		if IsStaff(g) {
+			return ErrSecondFactor
+		}
+	}
+	return domain.Missing("account")
 }
 
-func isRead(p domain.Permission) bool {
-	return slices.Contains([]domain.Permission{
-		ProfileRead, ServicesRead, DomainsRead, CertificatesRead, QuotesRead,
-		InvoicesRead, WalletRead, TicketsRead, EmailsRead, NotificationsRead,
-	}, p)
-}
+// IsStaff reports whether the holder of the grants acts as staff.
+func IsStaff(g Grants) bool { return len(powersOf[g.held()].staff) > 0 }
 
 // delegable is the set that an owner holds and may hand on.
 var delegable = []domain.Permission{

@@ -45,13 +45,16 @@ func (e Hired) apply(Member) Member { return Member(e) }
 
 // Hire gives a user a role; a repeat has nothing to do.
 func (m Member) Hire(role delegation.Role) ([]Event, error) {
-	switch {
-	case role != delegation.RoleAdmin:
-		return nil, domain.Invalid("role", "must be admin")
-	case m.Role == role:
-		return nil, nil
-	case m.Role != "":
-		return nil, ErrHired
+	var c domain.Check
+	delegation.CheckRole(&c, role)
+	if err := c.Err(); err != nil {
+		return nil, err
 	}
-	return []Event{Hired{Role: role}}, nil
+	switch m.Role {
+	case role:
+		return nil, nil
+	case "":
+		return []Event{Hired{Role: role}}, nil
+	}
+	return nil, ErrHired
 }

@@ -93,7 +93,7 @@ func (p *pages) enter(w http.ResponseWriter, r *http.Request) (*visit, error) {
 		Viewer: &viewer{ID: me.ID, Name: me.Name, Email: me.Email, Locale: locale, Verified: me.EmailVerified},
 	}
 	if account != "" && !delegation.Sees(caller.Grants, account) {
-		return v, domain.Missing("account")
+		return v, delegation.Hidden(caller.Grants)
 	}
 	v.page.Base, v.page.Alone = base(account), account == ""
 	if v.page.Alone {

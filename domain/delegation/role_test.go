@@ -1,0 +1,100 @@
+package delegation_test
+
+import (
+	"testing"
+
+	"github.com/hostfold/hostfold/domain"
+	"github.com/hostfold/hostfold/domain/delegation"
+)
+
+// everyPermission is the whole set, with those of staff and the special ones.
+var everyPermission = []domain.Permission{
+	"profile.read", "profile.write", "contacts.manage", "users.manage", "services.read", "services.manage", "services.sso",
+	"services.password", "services.cancel", "orders.place", "domains.read", "domains.manage", "dns.manage", "dnssec.manage",
+	"certificates.read", "certificates.manage", "quotes.read", "quotes.accept", "invoices.read", "invoices.pay", "wallet.read",
+	"wallet.topup", "wallet.spend", "paymentmethods.manage", "tickets.read", "tickets.write", "emails.read", "notifications.read",
+	"notifications.mark", "owner", "system", "self", "member",
+	"staff.members", "staff.accounts", "staff.accounts.read", "staff.users.read", "staff.billing", "staff.support",
+	"staff.services", "staff.content", "staff.audit", "staff.privacy",
+}
+
+// TestRoles is the table of docs/security.md: what each role may do on any
+// account, and nothing else.
+func TestRoles(t *testing.T) {
+	t.Parallel()
+	allReads := []domain.Permission{
+		"profile.read", "services.read", "domains.read", "certificates.read", "quotes.read", "invoices.read", "wallet.read",
+		"tickets.read", "emails.read", "notifications.read",
+	}
+	table := map[delegation.Role][]domain.Permission{
+		"admin": append([]domain.Permission{
+			"staff.members", "staff.accounts", "staff.accounts.read", "staff.users.read", "staff.billing", "staff.support",
+			"staff.services", "staff.content", "staff.audit", "staff.privacy",
+		}, allReads...),
+		"billing": {"staff.accounts.read", "staff.billing", "profile.read", "quotes.read", "invoices.read", "wallet.read"},
+		"support": {
+			"staff.accounts.read", "staff.users.read", "staff.support",
+			"profile.read", "services.read", "domains.read", "certificates.read", "tickets.read",
+		},
+		"auditor": append([]domain.Permission{"staff.accounts.read", "staff.users.read", "staff.audit"}, allReads...),
+		"king":    nil,
+		"":        nil,
+	}
+	for _, role := range delegation.Roles() {
+		if table[role] == nil {
+			t.Errorf("%s is not in the table", role)
+		}
+	}
+	for role, allowed := range table {
+		may := map[domain.Permission]bool{}
+		for _, p := range allowed {
+			may[p] = true
+		}
+		for _, p := range everyPermission {
+			g := delegation.Grants{User: "usr_staff", Role: role}
+			if got := delegation.Can(g, "acc_1", p, delegation.Resource{Kind: "thing", ID: "x"}); got != may[p] {
+				t.Errorf("%q and %s: %v", role, p, got)
+			}
+			g.Unproven = true
+			if delegation.Can(g, "acc_1", p, delegation.Resource{Kind: "thing", ID: "x"}) {
+				t.Errorf("%q has %s without a second factor", role, p)
+			}
+		}
+		g := delegation.Grants{User: "usr_staff", Role: role}
+		if delegation.Sees(g, "acc_1") != (len(allowed) > 0) {
+			t.Errorf("%q and the account itself", role)
+		}
+		g.Unproven = true
+		if delegation.Sees(g, "acc_1") {
+			t.Errorf("%q sees an account without a second factor", role)
+		}
+	}
+}
+
+func TestARoleWidensAGrantNoFurtherThanItReaches(t *testing.T) {
+	t.Parallel()
+	g := delegate(delegation.Terms{
+		Permissions: []domain.Permission{delegation.ServicesRead, delegation.TicketsRead}, Scope: delegation.Scope{Services: []string{"hst_1"}, Tickets: []string{"tkt_1"}},
+	})
+	g.Role = delegation.RoleBilling
+	if !delegation.Limited(g, "acc_1") || len(delegation.Reach(g, "acc_1", delegation.ServicesRead)) != 1 {
+		t.Error("who looks after invoices sees services that were not delegated")
+	}
+	if delegation.Reach(g, "acc_1", delegation.InvoicesRead) != nil || !delegation.Can(g, "acc_1", delegation.InvoicesRead, delegation.Resource{Kind: "invoice", ID: "inv_1"}) {
+		t.Error("the role no longer reaches what it is for")
+	}
+	g.Role = delegation.RoleSupport
+	if delegation.Limited(g, "acc_1") || delegation.Reach(g, "acc_1", delegation.ServicesRead) != nil {
+		t.Error("who answers tickets sees less with a grant than without")
+	}
+}
+
+func TestAHiddenAccountTellsStaffWhatTheyLack(t *testing.T) {
+	t.Parallel()
+	if err := delegation.Hidden(delegation.Grants{User: "usr_1"}); domain.KindOf(err) != domain.KindMissing {
+		t.Error(err)
+	}
+	if err := delegation.Hidden(delegation.Grants{User: "usr_1", Role: delegation.RoleSupport, Unproven: true}); err != delegation.ErrSecondFactor { //nolint:errorlint // the very one
+		t.Error(err)
+	}
+}
