@@ -6,6 +6,7 @@ import (
 	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/delegation"
 	"github.com/hostfold/hostfold/domain/privacy"
+	"github.com/hostfold/hostfold/domain/staff"
 	"github.com/hostfold/hostfold/domain/user"
 )
 
@@ -42,22 +43,31 @@ type submitErasure struct {
 	user       string
 	by         privacy.Method
 	permission domain.Permission
-	known      bool
+	// known is true for a user that there is, hired for a staff member.
+	known, hired bool
 }
 
 func (c submitErasure) Target() privacy.Target        { return privacy.Decider.At(c.user) }
 func (c submitErasure) Permission() domain.Permission { return c.permission }
 
-// Gather looks whether there is such a user.
+// Gather looks whether there is such a user, and whether it is staff.
 func (c submitErasure) Gather(ctx context.Context, s Streams) (submitErasure, error) {
 	u, err := Load(ctx, s, user.Decider.At(c.user))
+	if err != nil {
+		return c, err
+	}
 	c.known = u.Exists()
+	member, err := Load(ctx, s, staff.Decider.At(c.user))
+	c.hired = member.Role != ""
 	return c, err
 }
 
 func (c submitErasure) Decide(s privacy.Subject, _ Env) ([]privacy.Event, error) {
-	if !c.known {
+	switch {
+	case !c.known:
 		return nil, user.ErrMissing
+	case c.hired:
+		return nil, staff.ErrActive
 	}
 	return s.Ask(c.by)
 }

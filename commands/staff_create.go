@@ -37,17 +37,6 @@ func (d *Dispatcher) CreateStaff(ctx context.Context, call Call, cmd CreateStaff
 	if err != nil {
 		return CreatedStaff{}, err
 	}
-	hire := hireStaff{user: cmp.Or(owner, registered.ID), role: cmd.Role}
-	receipt, err := Execute(ctx, d, call.Step("hire"), hire)
+	receipt, err := d.hire(ctx, call, call.Step("hire"), hireStaff{cmp.Or(owner, registered.ID), cmd.Role, delegation.System})
 	return CreatedStaff{Receipt: receipt, Existing: owner != ""}, err
 }
-
-type hireStaff struct {
-	user string
-	role delegation.Role
-}
-
-func (c hireStaff) Target() staff.Target        { return staff.Decider.At(c.user) }
-func (hireStaff) Permission() domain.Permission { return delegation.System }
-
-func (c hireStaff) Decide(m staff.Member, _ Env) ([]staff.Event, error) { return m.Hire(c.role) }

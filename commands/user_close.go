@@ -23,6 +23,9 @@ func (d *Dispatcher) CloseUser(ctx context.Context, call Call, cmd CloseUser) (R
 	ctx, cancel := d.bound(ctx)
 	defer cancel()
 	u, _, err := d.provenSelf(ctx, call, cmd.UserID, "password", cmd.Password)
+	if err == nil {
+		err = d.noStaff(ctx, cmd.UserID)
+	}
 	if err != nil {
 		return Receipt{}, err
 	}

@@ -159,6 +159,11 @@ func expectations() map[string]expectation {
 
 		// Staff.
 		"GET /v1/staff/accounts":                                         {needs: delegation.StaffAccountsRead},
+		"GET /v1/staff/members":                                          {needs: delegation.StaffMembers},
+		"POST /v1/staff/members":                                         {needs: delegation.StaffMembers, body: `{"email":"nobody@example.com","role":"support"}`},
+		"GET /v1/staff/members/{id}":                                     {needs: delegation.StaffMembers, of: "member"},
+		"PATCH /v1/staff/members/{id}":                                   {needs: delegation.StaffMembers, of: "member", body: `{"role":"support"}`},
+		"DELETE /v1/staff/members/{id}":                                  {needs: delegation.StaffMembers, of: "member"},
 		"POST /v1/staff/users/{user}/lock":                               {needs: delegation.StaffAccounts, of: "user", body: `{"reason":"x"}`},
 		"POST /v1/staff/users/{user}/unlock":                             {needs: delegation.StaffAccounts, of: "user"},
 		"POST /v1/staff/users/{user}/factor-reset":                       {needs: delegation.StaffAccounts, of: "user", body: `{"reason":"x"}`},

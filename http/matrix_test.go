@@ -93,7 +93,7 @@ func (m *matrix) things(kind, account string) []thing {
 		"service": {m.service, m.other["service"]}, "domain": {domainName, "second-secret.example"}, "ticket": {m.ticket, m.other["ticket"]},
 		"invoice": {m.invoice}, "creditNote": {m.creditNote}, "notification": {m.notification}, "contact": {m.contact},
 		"delegated": m.delegations[:1], "apiToken": m.tokens[:1], "session": {m.session}, "passkey": {}, "product": {m.product}, "news": {m.news},
-		"user": {m.alice.id}, "stream": {"hosting-" + m.service},
+		"user": {m.alice.id}, "member": {m.clerk.id}, "stream": {"hosting-" + m.service},
 	}[kind]
 	out := []thing{{"none_1", nobodys}}
 	for _, id := range mine {

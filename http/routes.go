@@ -24,6 +24,7 @@ func (a *api) routes() {
 	a.staffServices()
 	a.staffTickets()
 	a.staffContent()
+	a.staffMembers()
 	a.audit()
 	a.events()
 	a.privacy()

@@ -106,6 +106,43 @@ func (a *api) staffContent() {
 		})
 }
 
+const staffMember = "/v1/staff/members/{id}"
+
+func (a *api) staffMembers() {
+	list(a, operation{method: http.MethodGet, path: "/v1/staff/members", summary: "List staff members", model: "staff_members"},
+		func(ctx context.Context, r *request, in *Paging) (projections.List[projections.StaffRow], error) {
+			return a.Reader.StaffMembers(ctx, r.caller.Grants, in.page())
+		})
+	single(a, operation{method: http.MethodGet, path: staffMember, summary: "Read a staff member", model: "staff_members"},
+		func(ctx context.Context, r *request) (projections.StaffRow, uint64, error) {
+			row, err := a.Reader.StaffMember(ctx, r.caller.Grants, r.path("id"))
+			return row, row.StreamRevision, err
+		})
+	write(a, operation{
+		method: http.MethodPost, path: "/v1/staff/members", summary: "Hire a staff member", status: http.StatusCreated, location: staffMember, rights: true,
+		notes: "The person has registered and verified the address before. The role counts in sessions that have shown a second factor. " + confirmed,
+	}, nil, func(ctx context.Context, call commands.Call, c commands.HireStaff) (commands.Receipt, Ref, error) {
+		return ref(a.Dispatcher.HireStaff(ctx, call, c))
+	})
+	write(a, operation{
+		method: http.MethodPatch, path: staffMember, summary: "Give a staff member another role", rights: true,
+		notes: "It is in force when this answers. Nobody changes its own role, and the last admin stays one. " + confirmed,
+	}, func(r *request, c *commands.AssignStaffRole) { c.MemberID = r.path("id") },
+		func(ctx context.Context, call commands.Call, c commands.AssignStaffRole) (commands.Receipt, Ref, error) {
+			return ref(a.Dispatcher.AssignStaffRole(ctx, call, c))
+		})
+	write(a, operation{
+		method: http.MethodDelete, path: staffMember, summary: "Deactivate a staff member", rights: true,
+		notes: "Its sessions end. The user stays and may be a customer. The last admin stays one. " + confirmed,
+	}, func(r *request, c *commands.DeactivateStaff) { c.MemberID = r.path("id") },
+		func(ctx context.Context, call commands.Call, c commands.DeactivateStaff) (commands.Receipt, Ref, error) {
+			return ref(a.Dispatcher.DeactivateStaff(ctx, call, c))
+		})
+}
+
+// confirmed is said of what a stolen session must not do.
+const confirmed = "It needs a confirmation of the last ten minutes (/v1/me/confirmations)."
+
 func (a *api) staffTickets() {
 	list(a, operation{method: http.MethodGet, path: "/v1/staff/tickets", summary: "List all tickets", model: "tickets"},
 		func(ctx context.Context, r *request, in *Paging) (projections.List[projections.TicketRow], error) {

@@ -150,6 +150,13 @@ func (w *world) staff(t testing.TB) party {
 // hired is a staff member with a role and a second factor.
 func (w *world) hired(t testing.TB, name string, role delegation.Role) party {
 	t.Helper()
+	p, _ := w.hire(t, name, role)
+	return p
+}
+
+// hire is hired, with what makes the second factor's codes.
+func (w *world) hire(t testing.TB, name string, role delegation.Role) (party, app) {
+	t.Helper()
 	p := party{email: name + "@example.com"}
 	done, err := w.dispatcher.CreateStaff(t.Context(), system(), commands.CreateStaff{
 		RegisterUser: commands.RegisterUser{Email: p.email, Password: password, Name: "Staff", Locale: "en"}, Role: role,
@@ -160,8 +167,14 @@ func (w *world) hired(t testing.TB, name string, role delegation.Role) party {
 	w.await(t, projections.RightsModel, done.Position)
 	p.id = done.ID
 	p = w.logIn(t, p)
-	w.enrol(t, p)
-	return p
+	phone, _ := w.enrol(t, p)
+	return p, phone
+}
+
+// confirm proves a second factor in a party's session.
+func (w *world) confirm(t testing.TB, p party, phone app) {
+	t.Helper()
+	w.must(t, p, http.MethodPost, "/v1/me/confirmations", fmt.Sprintf(`{"totp":%q}`, phone.next(t)), http.StatusNoContent)
 }
 
 // sells configures the seller, without whom nothing is invoiced.

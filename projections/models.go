@@ -21,5 +21,6 @@ func Models() []Model {
 		history(),
 		erasures(),
 		mails(),
+		staffMembers(),
 	}
 }

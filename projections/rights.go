@@ -62,6 +62,8 @@ func rights() Model {
 		On(func(rows *Rows[rightsRow], e staff.Hired, m Meta) {
 			rows.Get(m.AggregateID).Role = e.Role
 		}),
+		On(func(rows *Rows[rightsRow], e staff.RoleAssigned, m Meta) { rows.Get(m.AggregateID).Role = e.Role }),
+		On(func(rows *Rows[rightsRow], _ staff.Deactivated, m Meta) { rows.Get(m.AggregateID).Role = "" }),
 	), apiTokens())
 }
 

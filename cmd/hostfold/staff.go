@@ -21,6 +21,9 @@ import (
 type staffCmd struct {
 	Create      staffCreateCmd      `cmd:"" help:"Make a staff member, who logs in like a user. The password is asked for."`
 	ResetFactor staffResetFactorCmd `cmd:"" help:"Remove every second factor of a staff member who lost them all, at once. It is recorded, and the member is told by mail."`
+	List        staffListCmd        `cmd:"" help:"Print who works for the company: id, e-mail address, role, and whether a second factor is on."`
+	Role        staffRoleCmd        `cmd:"" help:"Give a staff member another role."`
+	Deactivate  staffDeactivateCmd  `cmd:"" help:"End a staff member's work; its sessions end. The user stays. There is always an admin left."`
 }
 
 // staffCreateCmd makes a staff member.
@@ -102,10 +105,8 @@ func (s *staffCreateCmd) work(ctx context.Context, p *parts, t terms) error {
 	if err != nil {
 		return refusal(err)
 	}
-	if p.serving { // what is answered is in force
-		if err := p.inForce(ctx); err != nil {
-			return err
-		}
+	if err := p.answerInForce(ctx); err != nil {
+		return err
 	}
 	if made.Existing {
 		t.Say("The address belongs to a user already, who keeps name and password.")

@@ -39,6 +39,7 @@ import (
 	"github.com/hostfold/hostfold/domain/privacy"
 	"github.com/hostfold/hostfold/domain/product"
 	"github.com/hostfold/hostfold/domain/reservation"
+	"github.com/hostfold/hostfold/domain/roster"
 	"github.com/hostfold/hostfold/domain/seller"
 	"github.com/hostfold/hostfold/domain/series"
 	"github.com/hostfold/hostfold/domain/staff"
@@ -272,6 +273,9 @@ func tools() map[string]func() tool {
 		"seller-set":          func() tool { return new(sellerSetCmd) },
 		"staff-create":        func() tool { return new(staffCreateCmd) },
 		"staff-reset-factor":  func() tool { return new(staffResetFactorCmd) },
+		"staff-deactivate":    func() tool { return new(staffDeactivateCmd) },
+		"staff-list":          func() tool { return new(staffListCmd) },
+		"staff-role":          func() tool { return new(staffRoleCmd) },
 		"projections-verify":  func() tool { return new(projectionsVerifyCmd) },
 		"node-backup":         func() tool { return new(nodeBackupCmd) },
 		"node-copy":           func() tool { return new(nodeCopyCmd) },
@@ -316,6 +320,7 @@ func folds() map[string]evolve {
 	add(all, privacy.Decider)
 	add(all, product.Decider)
 	add(all, reservation.Decider)
+	add(all, roster.Decider)
 	add(all, seller.Decider)
 	add(all, series.Decider)
 	add(all, staff.Decider)

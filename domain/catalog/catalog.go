@@ -25,6 +25,7 @@ import (
 	"github.com/hostfold/hostfold/domain/privacy"
 	"github.com/hostfold/hostfold/domain/product"
 	"github.com/hostfold/hostfold/domain/reservation"
+	"github.com/hostfold/hostfold/domain/roster"
 	"github.com/hostfold/hostfold/domain/seller"
 	"github.com/hostfold/hostfold/domain/series"
 	"github.com/hostfold/hostfold/domain/staff"
@@ -52,6 +53,7 @@ func Types() []domain.Type {
 		privacy.Decider.Types,
 		product.Decider.Types,
 		reservation.Decider.Types,
+		roster.Decider.Types,
 		seller.Decider.Types,
 		series.Decider.Types,
 		staff.Decider.Types,

@@ -21,6 +21,7 @@ import (
 	"github.com/hostfold/hostfold/domain/privacy"
 	"github.com/hostfold/hostfold/domain/product"
 	"github.com/hostfold/hostfold/domain/reservation"
+	"github.com/hostfold/hostfold/domain/roster"
 	"github.com/hostfold/hostfold/domain/seller"
 	"github.com/hostfold/hostfold/domain/series"
 	"github.com/hostfold/hostfold/domain/staff"
@@ -119,10 +120,14 @@ func samples() []domain.Event {
 		reservation.Held{Kind: reservation.Email, By: "usr_1", Until: noon},
 		reservation.Taken{By: "usr_1"},
 		reservation.Freed{By: "usr_1"},
+		roster.AdminAdded{User: "usr_1"},
+		roster.AdminRemoved{User: "usr_1"},
 		seller.Configured{Details: sellerDetails()},
 		series.Opened{Kind: series.Invoice, Year: 2026},
 		series.NumberAllocated{Number: "F2026-000001", Sequence: 1, Document: "inv_1", IssueDate: "2026-01-31"},
 		staff.Hired{Role: delegation.RoleAdmin},
+		staff.RoleAssigned{Role: delegation.RoleSupport},
+		staff.Deactivated{},
 		subjectkey.Created{Subject: "usr_1", Purpose: subjectkey.Profile},
 		subjectkey.Destroyed{Reason: "erasure"},
 		ticket.Opened{
