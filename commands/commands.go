@@ -34,6 +34,9 @@ type Call struct {
 	// Delegation is the id of the delegation under which the caller acts for the
 	// account, "" for its owner and for everybody else; steps keep it.
 	Delegation string
+	// Impersonation is the id under which a staff member acts for the account, ""
+	// for everybody else; steps keep it.
+	Impersonation string
 	// IfMatch is the revision that the caller saw, nil when it did not say.
 	IfMatch       *uint64
 	CorrelationID string

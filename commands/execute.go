@@ -187,7 +187,7 @@ func encode[C Command[S, E], S any, E domain.Event](ctx context.Context, d *Disp
 	// What no event and no request caused begins with the command itself.
 	itself := call.CommandID.String()
 	m := eventstore.Metadata{
-		Actor: call.Actor, Account: account, OnBehalfOf: call.OnBehalfOf, Permission: cmd.Permission(), Delegation: call.Delegation,
+		Actor: call.Actor, Account: account, OnBehalfOf: call.OnBehalfOf, Permission: cmd.Permission(), Delegation: call.Delegation, Impersonation: call.Impersonation,
 		CommandID: call.CommandID, Command: nameOf[C](), RequestHash: call.RequestHash,
 		CorrelationID: cmp.Or(call.CorrelationID, itself), CausationID: cmp.Or(call.CausationID, itself), TraceParent: call.TraceParent,
 		OccurredAt: env.Now, GivenTime: !call.At.IsZero(),

@@ -10,6 +10,7 @@ import (
 	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/delegation"
 	"github.com/hostfold/hostfold/domain/demo"
+	"github.com/hostfold/hostfold/domain/impersonation"
 	"github.com/hostfold/hostfold/domain/reservation"
 	"github.com/hostfold/hostfold/domain/staff"
 	"github.com/hostfold/hostfold/domain/user"
@@ -256,5 +257,12 @@ func (d *Dispatcher) EndSession(ctx context.Context, call Call, cmd EndSession) 
 	}
 	ctx, cancel := d.bound(ctx)
 	defer cancel()
-	return d.Vault.EndSession(ctx, call.Grants.User, cmd.SessionID)
+	acting, err := d.Vault.Impersonations(ctx, call.Grants.User, cmd.SessionID)
+	if err != nil {
+		return err
+	}
+	if err := d.Vault.EndSession(ctx, call.Grants.User, cmd.SessionID); err != nil {
+		return err
+	}
+	return d.noteEnded(ctx, call, acting, impersonation.ByLogOut)
 }

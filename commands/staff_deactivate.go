@@ -5,6 +5,7 @@ import (
 
 	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/delegation"
+	"github.com/hostfold/hostfold/domain/impersonation"
 	"github.com/hostfold/hostfold/domain/staff"
 )
 
@@ -35,7 +36,15 @@ func (d *Dispatcher) DeactivateStaff(ctx context.Context, call Call, cmd Deactiv
 			return Receipt{}, err
 		}
 	}
-	return endingSessions(ctx, d, cmd.MemberID, "", func() (Receipt, error) { return Execute(ctx, d, call, end) })
+	acting, err := d.Vault.Impersonations(ctx, cmd.MemberID, "")
+	if err != nil {
+		return Receipt{}, err
+	}
+	receipt, err := endingSessions(ctx, d, cmd.MemberID, "", func() (Receipt, error) { return Execute(ctx, d, call, end) })
+	if err != nil {
+		return Receipt{}, err
+	}
+	return receipt, d.noteEnded(ctx, call, acting, impersonation.ByDismissal)
 }
 
 type deactivateStaff struct{ user string }

@@ -217,6 +217,8 @@ type Metadata struct {
 	// as it was then; without one it was the owner's, staff's or the system's.
 	Permission domain.Permission `json:"permission,omitempty"`
 	Delegation string            `json:"delegation,omitempty"`
+	// Impersonation is the id under which a staff member acted for the account.
+	Impersonation string `json:"impersonation,omitempty"`
 	// CommandID, Command and RequestHash identify the command that decided the
 	// event; a repeat of it is recognised by them.
 	CommandID   uuid.UUID `json:"command_id"`

@@ -40,6 +40,8 @@ func (e *envelope) field(name string, m *Metadata) bool {
 		return ok
 	case "delegation":
 		return e.string(&m.Delegation)
+	case "impersonation":
+		return e.string(&m.Impersonation)
 	case "command_id":
 		id, ok := e.quoted()
 		if !ok || len(id) != len(uuid.Nil.String()) {

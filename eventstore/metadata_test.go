@@ -16,7 +16,7 @@ func fullMetadata() Metadata {
 	id := uuid.MustParse("2543a5c3-2a6b-4852-9620-278aba75e97e")
 	return Metadata{
 		Actor:   domain.Actor{Kind: domain.ActorStaff, ID: "usr_1", Impersonator: "usr_2", Token: "tok_1"},
-		Account: "acc_1", OnBehalfOf: "acc_1", Permission: "services.manage", Delegation: "dlg_1", CommandID: id, Command: "RenameService", RequestHash: "9f86",
+		Account: "acc_1", OnBehalfOf: "acc_1", Permission: "services.manage", Delegation: "dlg_1", Impersonation: "imp_1", CommandID: id, Command: "RenameService", RequestHash: "9f86",
 		CorrelationID: "req_1", CausationID: id.String(), TraceParent: "00-0af7-b7ad-01", Schema: 1,
 		OccurredAt: time.Date(2026, 1, 31, 12, 0, 0, 123456000, time.UTC), GivenTime: true,
 	}

@@ -160,6 +160,9 @@ func expectations() map[string]expectation {
 		// Staff.
 		"GET /v1/staff/accounts":                                         {needs: delegation.StaffAccountsRead},
 		"GET /v1/staff/members":                                          {needs: delegation.StaffMembers},
+		"POST /v1/staff/accounts/{account}/impersonation":                {needs: delegation.StaffImpersonate, body: `{"reason":"x","consent":true}`},
+		"GET /v1/staff/accounts/{account}/impersonation":                 {needs: delegation.StaffImpersonate},
+		"DELETE /v1/staff/accounts/{account}/impersonation":              {needs: delegation.StaffImpersonate},
 		"POST /v1/staff/members":                                         {needs: delegation.StaffMembers, body: `{"email":"nobody@example.com","role":"support"}`},
 		"GET /v1/staff/members/{id}":                                     {needs: delegation.StaffMembers, of: "member"},
 		"PATCH /v1/staff/members/{id}":                                   {needs: delegation.StaffMembers, of: "member", body: `{"role":"support"}`},

@@ -87,6 +87,9 @@ func (c Config) Authenticate(r *http.Request) (Caller, error) {
 	held.User = session.UserID
 	held.Unproven = held.Role != "" && !session.StaffRights
 	held.Fresh.Password, held.Fresh.SecondFactor = session.Fresh(c.Clock())
+	if now := c.Clock(); session.Acts.On(now) {
+		held = held.Impersonating(delegation.Impersonation{ID: session.Acts.ID, Account: session.Acts.Account, Until: *session.Acts.Until})
+	}
 	return Caller{Session: session.ID, Grants: held}, nil
 }
 

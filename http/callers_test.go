@@ -41,9 +41,9 @@ func roles() map[delegation.Role][]string {
 	const reads = " profile.read services.read domains.read certificates.read quotes.read invoices.read wallet.read tickets.read emails.read notifications.read"
 	return map[delegation.Role][]string{
 		"admin": strings.Fields(`staff.members staff.accounts staff.accounts.read staff.users.read staff.billing staff.support
-			staff.services staff.content staff.audit staff.privacy` + reads),
+			staff.services staff.content staff.audit staff.privacy staff.impersonate` + reads),
 		"billing": strings.Fields("staff.accounts.read staff.billing profile.read quotes.read invoices.read wallet.read"),
-		"support": strings.Fields("staff.accounts.read staff.users.read staff.support profile.read services.read domains.read certificates.read tickets.read"),
+		"support": strings.Fields("staff.accounts.read staff.users.read staff.support staff.impersonate profile.read services.read domains.read certificates.read tickets.read"),
 		"auditor": strings.Fields("staff.accounts.read staff.users.read staff.audit" + reads),
 	}
 }

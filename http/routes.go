@@ -25,6 +25,7 @@ func (a *api) routes() {
 	a.staffTickets()
 	a.staffContent()
 	a.staffMembers()
+	a.impersonation()
 	a.audit()
 	a.events()
 	a.privacy()

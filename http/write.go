@@ -191,7 +191,8 @@ func (a *api) call(o operation, r *request, body []byte) commands.Call {
 		call.OnBehalfOf = r.account
 	}
 	if r.account != "" {
-		call.Delegation = r.caller.Grants.Accounts[r.account].Delegation
+		grant := r.caller.Grants.Accounts[r.account]
+		call.Delegation, call.Impersonation = grant.Delegation, grant.Impersonation
 	}
 	if r.key != "" {
 		principal := cmp.Or(r.caller.Grants.Token, r.caller.Grants.User, call.RequestHash)

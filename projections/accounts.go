@@ -3,7 +3,6 @@ package projections
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -146,7 +145,7 @@ func (r *Reader) OwnAccounts(ctx context.Context, g delegation.Grants) ([]OwnAcc
 		SELECT `+accountColumns+`
 		FROM read.account
 		WHERE id = ANY($1)
-		ORDER BY name, id`, slices.Collect(maps.Keys(g.Accounts)))
+		ORDER BY name, id`, ownAccounts(g))
 	found, err := pgx.CollectRows(rows, pgx.RowToStructByName[AccountRow])
 	if err != nil {
 		return nil, fmt.Errorf("list own accounts: %w", err)
@@ -161,4 +160,15 @@ func (r *Reader) OwnAccounts(ctx context.Context, g delegation.Grants) ([]OwnAcc
 		}
 	}
 	return own, nil
+}
+
+// ownAccounts are the ids of those that are the caller's or delegated to it.
+func ownAccounts(g delegation.Grants) []string {
+	ids := []string{}
+	for id, grant := range g.Accounts {
+		if grant.Impersonation == "" {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/delegation"
+	"github.com/hostfold/hostfold/domain/impersonation"
 	"github.com/hostfold/hostfold/eventstore"
 	"github.com/hostfold/hostfold/eventstore/feed"
 )
@@ -32,6 +33,20 @@ type Act struct {
 	// Grant is what the actor held then. It is absent when the viewer may not
 	// know what it reached.
 	Grant *ActGrant `json:"grant,omitempty"`
+	// Impersonation is that under which staff acted for the account, or that
+	// began or ended.
+	Impersonation *ActImpersonation `json:"impersonation,omitempty"`
+}
+
+// ActImpersonation is why and until when staff may act for an account.
+type ActImpersonation struct {
+	ID      string    `json:"id"`
+	Account string    `json:"account"`
+	Reason  string    `json:"reason"`
+	Ticket  string    `json:"ticket,omitempty" doc:"The ticket that asks for it."`
+	Consent bool      `json:"consent" doc:"The customer agreed otherwise."`
+	Since   time.Time `json:"since"`
+	Until   time.Time `json:"until" doc:"When it ends, unless it was ended before."`
 }
 
 // ActResource is what an act was done to.
@@ -55,7 +70,8 @@ type ActActor struct {
 
 // ActGrant is by what right somebody acted.
 type ActGrant struct {
-	// Role is owner, delegate, user (who held nothing yet), staff or system.
+	// Role is owner, delegate, user (who held nothing yet), staff, impersonator
+	// (staff who acted for the account) or system.
 	Role string `json:"role"`
 	// Delegation and the terms are a delegate's, as they were before the act.
 	Delegation string            `json:"delegation,omitempty"`
@@ -77,6 +93,7 @@ type historyRow struct {
 	OnBehalfOf   string            `db:"on_behalf_of"`
 	Permission   domain.Permission `db:"permission"`
 	Delegation   string            `db:"delegation"`
+	Impersonated string            `db:"impersonation"`
 	OccurredAt   time.Time         `db:"occurred_at"`
 }
 
@@ -100,7 +117,7 @@ type historyRows struct {
 	pointerRows
 	ids                                                           []uuid.UUID
 	facts, kinds, actors, impersonators, tokens, behalves, rights []string
-	delegations                                                   []string
+	delegations, impersonations                                   []string
 	times                                                         []time.Time
 }
 
@@ -113,6 +130,7 @@ func (p *historyRows) apply(ctx context.Context, _ *feed.Tx, e domain.Event, m M
 	p.impersonators, p.tokens = append(p.impersonators, m.Actor.Impersonator), append(p.tokens, m.Actor.Token)
 	p.behalves, p.rights = append(p.behalves, m.OnBehalfOf), append(p.rights, string(m.Permission))
 	p.delegations, p.times = append(p.delegations, m.Delegation), append(p.times, m.OccurredAt)
+	p.impersonations = append(p.impersonations, m.Impersonation)
 	return p.pointerRows.apply(ctx, nil, e, m)
 }
 
@@ -122,12 +140,12 @@ func (p *historyRows) write(tx *feed.Tx) error {
 	}
 	tx.Queue(`
 		INSERT INTO read.history (commit_pos, prepare_pos, account, event_id, type, fact, stream, actor_kind, actor,
-		                          impersonator, token, on_behalf_of, permission, delegation, occurred_at)
+		                          impersonator, token, on_behalf_of, permission, delegation, occurred_at, impersonation)
 		SELECT *
 		FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
-		            $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::timestamptz[])`,
+		            $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::timestamptz[], $16::text[])`,
 		p.commits, p.prepares, p.accounts, p.ids, p.types, p.facts, p.streams, p.kinds, p.actors,
-		p.impersonators, p.tokens, p.behalves, p.rights, p.delegations, p.times)
+		p.impersonators, p.tokens, p.behalves, p.rights, p.delegations, p.times, p.impersonations)
 	return nil
 }
 
@@ -156,7 +174,7 @@ func (f *Feed) History(ctx context.Context, g delegation.Grants, account string,
 	whole, chosen, streams := f.shown(g, account)
 	rows, _ := f.reader.db.Query(ctx, `
 		SELECT h.commit_pos, h.prepare_pos, h.event_id, h.type, h.stream, h.actor_kind, h.actor, coalesce(l.name, '') AS actor_name,
-		       h.impersonator, h.token, h.on_behalf_of, h.permission, h.delegation, h.occurred_at
+		       h.impersonator, h.token, h.on_behalf_of, h.permission, h.delegation, h.impersonation, h.occurred_at
 		FROM read.history h
 		LEFT JOIN read.login l ON l.id = h.actor AND h.actor_kind = 'user'
 		WHERE h.account = $1
@@ -219,6 +237,7 @@ func (f *Feed) acts(ctx context.Context, g delegation.Grants, account string, ro
 	if err != nil {
 		return nil, err
 	}
+	begun := map[string]*ActImpersonation{}
 	for i, row := range rows {
 		kind, id, _ := strings.Cut(row.Stream, "-")
 		acts[i] = Act{
@@ -229,6 +248,13 @@ func (f *Feed) acts(ctx context.Context, g delegation.Grants, account string, ro
 		// What another delegate reached may be what a limited viewer must not know of.
 		if !delegation.Limited(g, account) || row.Actor == g.User {
 			acts[i].Grant = &ActGrant{Role: row.role(), Delegation: row.Delegation, Terms: terms[i]}
+		}
+		under := row.Impersonated
+		if kind == impersonation.Decider.Category {
+			under = id
+		}
+		if acts[i].Impersonation, err = f.impersonation(ctx, g, account, under, begun); err != nil {
+			return nil, err
 		}
 	}
 	return acts, nil
@@ -242,6 +268,8 @@ func (row historyRow) role() string {
 		return "user" // opening an account, accepting an invitation
 	case row.ActorKind == domain.ActorUser:
 		return "owner"
+	case row.Impersonated != "":
+		return "impersonator"
 	case row.ActorKind == domain.ActorStaff:
 		return "staff"
 	}
@@ -290,4 +318,47 @@ func optional(t time.Time) *time.Time {
 		return nil
 	}
 	return &t
+}
+
+// Impersonation is what the caller's session does for an account.
+func (f *Feed) Impersonation(ctx context.Context, g delegation.Grants, account string) (ActImpersonation, error) {
+	if err := allow(g, account, delegation.StaffImpersonate, delegation.Resource{Kind: "account", ID: account}); err != nil {
+		return ActImpersonation{}, err
+	}
+	if g.Impersonation == nil || g.Impersonation.Account != account {
+		return ActImpersonation{}, impersonation.ErrMissing
+	}
+	found, err := f.impersonation(ctx, g, account, g.Impersonation.ID, map[string]*ActImpersonation{})
+	if err != nil {
+		return ActImpersonation{}, err
+	}
+	return *found, nil
+}
+
+// impersonation is what a stream says of an impersonation, nil for the id "".
+// A viewer who may not know of its ticket is not told of it.
+func (f *Feed) impersonation(ctx context.Context, g delegation.Grants, account, id string, known map[string]*ActImpersonation) (*ActImpersonation, error) {
+	if found, ok := known[id]; ok || id == "" {
+		return found, nil
+	}
+	for r, err := range f.store.ReadStream(ctx, impersonation.Decider.At(id).Stream(), 0) {
+		if err != nil {
+			return nil, fmt.Errorf("read impersonation %s: %w", id, err)
+		}
+		decoded, m, err := f.codec.Decode(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		e, ok := decoded.(impersonation.Started)
+		if !ok {
+			break
+		}
+		found := &ActImpersonation{ID: id, Account: e.Account, Reason: e.Reason, Ticket: e.Ticket, Consent: e.Consent, Since: m.OccurredAt, Until: e.Until}
+		if e.Ticket != "" && !delegation.SeesLink(g, account, "ticket", e.Ticket) {
+			found.Ticket = ""
+		}
+		known[id] = found
+		return found, nil
+	}
+	return nil, fmt.Errorf("impersonation %s has no beginning", id)
 }

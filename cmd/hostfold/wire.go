@@ -33,6 +33,7 @@ import (
 	"github.com/hostfold/hostfold/domain/demo"
 	"github.com/hostfold/hostfold/domain/domainname"
 	"github.com/hostfold/hostfold/domain/hosting"
+	"github.com/hostfold/hostfold/domain/impersonation"
 	"github.com/hostfold/hostfold/domain/invoice"
 	"github.com/hostfold/hostfold/domain/message"
 	"github.com/hostfold/hostfold/domain/notification"
@@ -314,6 +315,7 @@ func folds() map[string]evolve {
 	add(all, demo.Decider)
 	add(all, domainname.Decider)
 	add(all, hosting.Decider)
+	add(all, impersonation.Decider)
 	add(all, invoice.Decider)
 	add(all, message.Decider)
 	add(all, notification.Decider)

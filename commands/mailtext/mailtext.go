@@ -49,6 +49,8 @@ const (
 	ContactVerification = "contact_verification"
 	// FactorReset warns a user that its second factors are about to be removed.
 	FactorReset = "factor_reset"
+	// Impersonation tells an account's owner that staff act for the account.
+	Impersonation = "impersonation"
 
 	invoiceIssuedVersion      = 2
 	registrationNoticeVersion = 2
@@ -67,6 +69,7 @@ const (
 	ticketAnsweredVersion      = 1
 	newsPublishedVersion       = 1
 	contactVerificationVersion = 1
+	impersonationVersion       = 1
 )
 
 // Secret stands in a mail's words for the secret of its link. Only the job that

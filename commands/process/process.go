@@ -33,6 +33,7 @@ func Lanes(jobs *river.Client[pgx.Tx], finishAfter time.Duration) []feed.Lane {
 		finishAfter = 5 * time.Second
 	}
 	return []feed.Lane{finishLane(jobs, finishAfter), mailLane(jobs), userLane(jobs), delegationLane(jobs), contactLane(jobs), privacyLane(jobs)}
+	return []feed.Lane{finishLane(jobs, finishAfter), mailLane(jobs), userLane(jobs), delegationLane(jobs), impersonationLane(jobs), privacyLane(jobs)}
 }
 
 // AddWorkers adds the workers that carry the jobs of Lanes out.
@@ -50,6 +51,8 @@ func AddWorkers(workers *river.Workers, d *commands.Dispatcher) {
 	river.AddWorker(workers, &writeInvitationMail{d: d})
 	river.AddWorker(workers, &writeContactMail{d: d})
 	river.AddWorker(workers, &expireDelegation{d: d})
+	river.AddWorker(workers, &writeImpersonationMail{d: d})
+	river.AddWorker(workers, &expireImpersonation{d: d})
 	river.AddWorker(workers, &cleanVault{d: d})
 }
 

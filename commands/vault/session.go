@@ -44,6 +44,8 @@ type Session struct {
 	UsedAt    time.Time `json:"used_at" doc:"The last use, to the minute."`
 	ExpiresAt time.Time `json:"expires_at" doc:"The end, unless it is not used for long before."`
 	Proof     `json:"-"`
+	// Acts is as whom the session acts, for staff.
+	Acts Impersonation `json:"-"`
 }
 
 // Proof is how a session's user has proven who it is.
@@ -73,12 +75,13 @@ type sessionRow struct {
 	IPSealed                     []byte
 	CreatedAt, UsedAt, ExpiresAt time.Time
 	Proof
+	Impersonation
 }
 
 func (r sessionRow) session(ip string) Session {
 	return Session{
 		ID: r.ID, UserID: r.UserID, Device: words(r.Browser, r.System), Browser: r.Browser, System: r.System, IP: ip,
-		CreatedAt: r.CreatedAt, UsedAt: r.UsedAt, ExpiresAt: r.ExpiresAt, Proof: r.Proof,
+		CreatedAt: r.CreatedAt, UsedAt: r.UsedAt, ExpiresAt: r.ExpiresAt, Proof: r.Proof, Acts: r.Impersonation,
 	}
 }
 
@@ -129,7 +132,7 @@ func hashToken(token string) []byte {
 	return sum[:]
 }
 
-const sessionColumns = `id, user_id, browser, system, ip_key, ip_sealed, created_at, used_at, expires_at, staff_rights, password_at, factor_at`
+const sessionColumns = `id, user_id, browser, system, ip_key, ip_sealed, created_at, used_at, expires_at, staff_rights, password_at, factor_at, impersonation, acts_for, acts_until`
 
 // AboutUser queues a statement about a session's user, to be answered in the
 // same round trip: user is an SQL expression of his id, and args are what it

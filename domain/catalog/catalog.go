@@ -19,6 +19,7 @@ import (
 	"github.com/hostfold/hostfold/domain/demo"
 	"github.com/hostfold/hostfold/domain/domainname"
 	"github.com/hostfold/hostfold/domain/hosting"
+	"github.com/hostfold/hostfold/domain/impersonation"
 	"github.com/hostfold/hostfold/domain/invoice"
 	"github.com/hostfold/hostfold/domain/message"
 	"github.com/hostfold/hostfold/domain/notification"
@@ -47,6 +48,7 @@ func Types() []domain.Type {
 		demo.Decider.Types,
 		domainname.Decider.Types,
 		hosting.Decider.Types,
+		impersonation.Decider.Types,
 		invoice.Decider.Types,
 		message.Decider.Types,
 		notification.Decider.Types,

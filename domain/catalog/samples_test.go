@@ -14,6 +14,7 @@ import (
 	"github.com/hostfold/hostfold/domain/demo"
 	"github.com/hostfold/hostfold/domain/domainname"
 	"github.com/hostfold/hostfold/domain/hosting"
+	"github.com/hostfold/hostfold/domain/impersonation"
 	"github.com/hostfold/hostfold/domain/invoice"
 	"github.com/hostfold/hostfold/domain/message"
 	"github.com/hostfold/hostfold/domain/money"
@@ -69,6 +70,8 @@ func samples() []domain.Event {
 		delegation.GrantChanged{Account: "acc_1", User: "usr_2", Terms: granted(noon)},
 		delegation.Revoked{Account: "acc_1", User: "usr_2"},
 		delegation.Expired{Account: "acc_1", User: "usr_2"},
+		impersonation.Started{Account: "acc_1", Staff: "usr_2", Reason: "Certificat", Ticket: "tkt_1", Consent: true, Until: noon},
+		impersonation.Ended{Account: "acc_1", By: impersonation.ByStaff},
 		demo.Started{},
 		demo.Loaded{},
 		domainname.Registered{Account: "acc_1", Name: "xn--caf-dma.fr", RegisteredOn: "2025-02-01", ExpiresOn: "2027-02-01"},

@@ -85,6 +85,8 @@ type Grants struct {
 	Unproven bool
 	// Fresh is what the caller has proven in its session in the last minutes.
 	Fresh Fresh
+	// Impersonation is as whom a staff member's session acts, nil for nobody.
+	Impersonation *Impersonation
 }
 
 // LimitedTo is what an API token may do now: its permissions on its account, as
@@ -170,8 +172,8 @@ func Can(g Grants, account string, p domain.Permission, r Resource) bool {
 	case p == Self:
 		return g.User != "" && g.Token == "" && r.ID == g.User
 	case p == Member:
-		_, ok := g.Accounts[account]
-		return ok && g.User != "" && g.Token == ""
+		grant, ok := g.Accounts[account]
+		return ok && grant.Impersonation == "" && g.User != "" && g.Token == ""
 	case isStaff(p):
 		return g.held().holds(p)
 	case p == System, account == "":

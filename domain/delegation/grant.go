@@ -16,6 +16,9 @@ type Grant struct {
 	Owner bool `json:"owner"`
 	// Delegation is the id of the delegation that gives the rest, "" for none.
 	Delegation string `json:"delegation,omitempty"`
+	// Impersonation is the id of what gives all of it to a staff member for a
+	// while, "" for everybody else. It is the session's, not the user's.
+	Impersonation string `json:"-"`
 	Terms
 }
 

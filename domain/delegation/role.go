@@ -32,6 +32,8 @@ const (
 	StaffAccountsRead domain.Permission = "staff.accounts.read"
 	// StaffUsersRead is to see who acts for an account, and what was done there.
 	StaffUsersRead domain.Permission = "staff.users.read"
+	// StaffImpersonate is to act for an account for a while (domain/impersonation).
+	StaffImpersonate domain.Permission = "staff.impersonate"
 	// StaffBilling is to draft, issue and credit invoices and to record payments.
 	StaffBilling domain.Permission = "staff.billing"
 	// StaffSupport is to read, answer and close tickets.
@@ -59,7 +61,7 @@ var powersOf = map[Role]powers{
 		reads: []domain.Permission{ProfileRead, QuotesRead, InvoicesRead, WalletRead},
 	},
 	RoleSupport: {
-		staff: []domain.Permission{StaffAccountsRead, StaffUsersRead, StaffSupport},
+		staff: []domain.Permission{StaffAccountsRead, StaffUsersRead, StaffSupport, StaffImpersonate},
 		reads: []domain.Permission{ProfileRead, ServicesRead, DomainsRead, CertificatesRead, TicketsRead},
 	},
 	RoleAuditor: {
@@ -71,7 +73,7 @@ var powersOf = map[Role]powers{
 // staffPermissions are all that staff roles hold.
 var staffPermissions = []domain.Permission{
 	StaffMembers, StaffAccounts, StaffAccountsRead, StaffUsersRead, StaffBilling, StaffSupport,
-	StaffServices, StaffContent, StaffAudit, StaffPrivacy,
+	StaffServices, StaffContent, StaffAudit, StaffPrivacy, StaffImpersonate,
 }
 
 // reads are the permissions that only show what an account has.

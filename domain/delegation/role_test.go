@@ -15,7 +15,7 @@ var everyPermission = []domain.Permission{
 	"wallet.topup", "wallet.spend", "paymentmethods.manage", "tickets.read", "tickets.write", "emails.read", "notifications.read",
 	"notifications.mark", "owner", "system", "self", "member",
 	"staff.members", "staff.accounts", "staff.accounts.read", "staff.users.read", "staff.billing", "staff.support",
-	"staff.services", "staff.content", "staff.audit", "staff.privacy",
+	"staff.services", "staff.content", "staff.audit", "staff.privacy", "staff.impersonate",
 }
 
 // TestRoles is the table of docs/security.md: what each role may do on any
@@ -29,11 +29,11 @@ func TestRoles(t *testing.T) {
 	table := map[delegation.Role][]domain.Permission{
 		"admin": append([]domain.Permission{
 			"staff.members", "staff.accounts", "staff.accounts.read", "staff.users.read", "staff.billing", "staff.support",
-			"staff.services", "staff.content", "staff.audit", "staff.privacy",
+			"staff.services", "staff.content", "staff.audit", "staff.privacy", "staff.impersonate",
 		}, allReads...),
 		"billing": {"staff.accounts.read", "staff.billing", "profile.read", "quotes.read", "invoices.read", "wallet.read"},
 		"support": {
-			"staff.accounts.read", "staff.users.read", "staff.support",
+			"staff.accounts.read", "staff.users.read", "staff.support", "staff.impersonate",
 			"profile.read", "services.read", "domains.read", "certificates.read", "tickets.read",
 		},
 		"auditor": append([]domain.Permission{"staff.accounts.read", "staff.users.read", "staff.audit"}, allReads...),
@@ -96,5 +96,43 @@ func TestAHiddenAccountTellsStaffWhatTheyLack(t *testing.T) {
 	}
 	if err := delegation.Hidden(delegation.Grants{User: "usr_1", Role: delegation.RoleSupport, Unproven: true}); err != delegation.ErrSecondFactor { //nolint:errorlint // the very one
 		t.Error(err)
+	}
+}
+
+func TestWhoActsForAnAccountGetsWhatItsOwnerHandsOnButNotAll(t *testing.T) {
+	t.Parallel()
+	on := delegation.Impersonation{ID: "imp_1", Account: "acc_1", Until: noon()}
+	support := delegation.Grants{User: "usr_staff", Role: delegation.RoleSupport}
+	acting := support.Impersonating(on)
+	out := map[domain.Permission]bool{"users.manage": true, "services.password": true}
+	for _, p := range everyPermission[:28] {
+		if got := delegation.Can(acting, "acc_1", p, delegation.Resource{Kind: "thing", ID: "x"}); got == out[p] {
+			t.Errorf("%s: %v", p, got)
+		}
+		if p != "profile.read" && delegation.Can(acting, "acc_2", p, delegation.ListOf(p)) != delegation.Can(support, "acc_2", p, delegation.ListOf(p)) {
+			t.Errorf("%s changed on another account", p)
+		}
+	}
+	for _, p := range []domain.Permission{delegation.Owner, delegation.Member, delegation.StaffBilling, delegation.System} {
+		if delegation.Can(acting, "acc_1", p, delegation.Resource{}) {
+			t.Errorf("%s is within reach", p)
+		}
+	}
+	if support.Accounts != nil || acting.Impersonation == nil {
+		t.Error("the grants before were changed, or those after do not tell")
+	}
+	for name, g := range map[string]delegation.Grants{
+		"an auditor":                    {User: "usr_staff", Role: delegation.RoleAuditor},
+		"billing":                       {User: "usr_staff", Role: delegation.RoleBilling},
+		"support without second factor": {User: "usr_staff", Role: delegation.RoleSupport, Unproven: true},
+		"who was staff":                 {User: "usr_staff"},
+	} {
+		if got := g.Impersonating(on); len(got.Accounts) > 0 || got.Impersonation != nil {
+			t.Errorf("%s acts for an account", name)
+		}
+	}
+	own := delegation.Grants{User: "usr_staff", Role: delegation.RoleSupport, Accounts: map[string]delegation.Grant{"acc_1": {Owner: true}}}
+	if got := own.Impersonating(on); !got.Accounts["acc_1"].Owner || got.Impersonation != nil {
+		t.Error("an owner acts as itself")
 	}
 }

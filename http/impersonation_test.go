@@ -1,0 +1,181 @@
+package http_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/hostfold/hostfold/commands/vault"
+	"github.com/hostfold/hostfold/domain/delegation"
+	"github.com/hostfold/hostfold/domain/impersonation"
+	"github.com/hostfold/hostfold/eventstore"
+)
+
+func (s *scene) act(account string) string { return "/v1/staff/accounts/" + account + "/impersonation" }
+
+func TestStaffActForACustomerWhoSeesIt(t *testing.T) {
+	t.Parallel()
+	s := set(t)
+	mails := s.post(t)
+	support, phone := s.hire(t, "support", delegation.RoleSupport)
+	mine, base := s.act(s.alice.account), "/v1/accounts/"+s.alice.account
+	because := fmt.Sprintf(`{"reason":"alice-secret certificate","ticket":%q,"minutes":20}`, s.ticket)
+	reply := base + "/tickets/" + s.ticket + "/replies"
+	s.ahead.Add(int64(vault.FreshFor))
+	s.play(t, step{"without a confirmation", support, "POST", mine, because, nil, 403, "confirmation_required", nil})
+	s.confirm(t, support, phone)
+	s.play(t,
+		step{"before", support, "POST", reply, `{"message":"x"}`, nil, 403, "denied", nil},
+		step{"nothing to read", support, "GET", mine, "", nil, 404, "not_found", nil},
+		step{"nothing to end", support, "DELETE", mine, "", nil, 404, "not_found", nil},
+		step{"no reason", support, "POST", mine, `{"reason":" ","consent":true}`, nil, 422, "invalid_field", []string{`"field":"reason"`}},
+		step{"neither ticket nor consent", support, "POST", mine, `{"reason":"x"}`, nil, 422, "invalid_field", []string{`"field":"ticket"`}},
+		step{"too long", support, "POST", mine, `{"reason":"x","consent":true,"minutes":61}`, nil, 422, "invalid_field", []string{`"field":"minutes"`}},
+		step{"a ticket of nobody", support, "POST", mine, `{"reason":"x","ticket":"tkt_none"}`, nil, 422, "invalid_field", []string{`"field":"ticket"`}},
+		step{"another's ticket", support, "POST", s.act(s.bob.account), because, nil, 422, "invalid_field", []string{`"field":"ticket"`}},
+		step{"no account", support, "POST", s.act("acc_none"), `{"reason":"x","consent":true}`, nil, 404, "not_found", nil},
+	)
+	begun := s.must(t, support, http.MethodPost, mine, because, 201, "Idempotency-Key", "once")
+	id := begun.ID(t)
+	if again := s.must(t, support, http.MethodPost, mine, because, 201, "Idempotency-Key", "once"); again.ID(t) != id {
+		t.Errorf("the repeat began %s", again.body)
+	}
+	other := party{token: s.must(t, nobody, http.MethodPost, "/v1/sessions", withTOTP(s.challenge(t, party{email: "support@example.com"}), phone.next(t)), 201).text(t, "token")}
+	s.play(t,
+		step{"it is told", support, "GET", mine, "", nil, 200, "", []string{`"reason":"alice-secret certificate"`, s.ticket, `"until":"`, id}},
+		step{"it acts", support, "POST", reply, `{"message":"For you."}`, nil, 201, "", nil},
+		step{"it reads what the role does not", support, "GET", base + "/invoices/" + s.invoice, "", nil, 200, "", nil},
+		step{"in no other session", other, "POST", reply, `{"message":"x"}`, nil, 403, "denied", nil},
+		step{"for no other account", support, "POST", "/v1/accounts/" + s.bob.account + "/tickets", ticketBody, nil, 403, "denied", nil},
+		step{"for no second account", support, "POST", s.act(s.bob.account), `{"reason":"x","consent":true}`, nil, 409, "impersonation_on", nil},
+		step{"no users", support, "POST", base + "/delegations", `{"email":"eve@example.com","permissions":["*"],"scope":{"all":true}}`, nil, 403, "denied", nil},
+		step{"no API tokens", support, "POST", base + "/api-tokens", `{"name":"x","permissions":["*"]}`, nil, 403, "denied", nil},
+		step{"no list of them", support, "GET", base + "/api-tokens", "", nil, 403, "denied", nil},
+		step{"nothing of the owner's alone", support, "GET", base + "/export", "", nil, 403, "denied", nil},
+		step{"its own accounts are its own", support, "GET", "/v1/me/accounts", "", nil, 200, "", []string{`"items":[]`}},
+	)
+	if m := mails.next(t, s.alice.email); !strings.Contains(m, "Our support is acting on your account") || !strings.Contains(m, "alice-secret certificate") {
+		t.Errorf("the mail is %s", m)
+	}
+	s.play(t,
+		step{"the end", support, "DELETE", mine, "", nil, 200, "", nil},
+		step{"then", support, "POST", reply, `{"message":"x"}`, nil, 403, "denied", nil},
+		step{"the end again", support, "DELETE", mine, "", nil, 404, "not_found", nil},
+	)
+	s.Settle()
+	history := s.must(t, s.alice, http.MethodGet, base+"/history", "", 200)
+	for _, a := range history.items(t) {
+		act, _ := a.(map[string]any)
+		actor, _ := act["actor"].(map[string]any)
+		switch act["type"] {
+		case "ticket.customer_replied.v1", "impersonation.started.v1", "impersonation.ended.v1":
+			under, _ := act["impersonation"].(map[string]any)
+			if actor["kind"] != "staff" || actor["id"] != support.id || act["on_behalf_of"] != s.alice.account || under["id"] != id || under["reason"] != "alice-secret certificate" {
+				t.Errorf("the history says %v", act)
+			}
+			if _, named := actor["name"]; named {
+				t.Errorf("a staff member is named: %v", act)
+			}
+		}
+	}
+	for _, fact := range []string{"impersonation.started.v1", "impersonation.ended.v1", `"role":"impersonator"`} {
+		if !strings.Contains(string(history.body), fact) {
+			t.Errorf("%s is not in the history", fact)
+		}
+	}
+	feed := string(s.must(t, s.alice, http.MethodGet, "/v1/events?account="+s.alice.account, "", 200).body)
+	if !strings.Contains(feed, `"reason":"alice-secret certificate"`) || strings.Contains(feed, support.id) {
+		t.Errorf("the feed says %s", feed)
+	}
+	bell := string(s.must(t, s.alice, http.MethodGet, base+"/notifications", "", 200).body)
+	if !strings.Contains(bell, "Our support is acting on your account") {
+		t.Errorf("under the bell: %s", bell)
+	}
+}
+
+func TestAnImpersonationEndsByItself(t *testing.T) {
+	t.Parallel()
+	s := set(t)
+	boss, bossPhone := s.hire(t, "boss", delegation.RoleAdmin)
+	read := "/v1/accounts/" + s.alice.account + "/tickets"
+	began := func(p party) string {
+		t.Helper()
+		return s.must(t, p, http.MethodPost, s.act(s.alice.account), `{"reason":"asked by phone","consent":true}`, 201).ID(t)
+	}
+	ended := func(id string) impersonation.By {
+		t.Helper()
+		var by impersonation.By
+		for r, err := range s.Store.ReadStream(t.Context(), "impersonation-"+id, 0) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			e, m, err := s.Codec.Decode(t.Context(), r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if fact, ok := e.(impersonation.Ended); ok {
+				by = fact.By
+				if m.Account != s.alice.account {
+					t.Errorf("the end is %s's", m.Account)
+				}
+			}
+		}
+		return by
+	}
+
+	// By its time, whenever that is noted.
+	one, _ := s.hire(t, "one", delegation.RoleSupport)
+	id := began(one)
+	s.play(t, step{"on", one, "POST", read, ticketBody, nil, 201, "", nil})
+	s.ahead.Add(int64(impersonation.Usual))
+	s.play(t, step{"over", one, "POST", read, ticketBody, nil, 403, "denied", nil})
+	if by := ended(id); by != "" {
+		t.Errorf("noted already: %s", by)
+	}
+	if err := s.dispatcher.ExpireImpersonation(t.Context(), system(), id); err != nil || ended(id) != impersonation.ByTime {
+		t.Errorf("%v, ended by %s", err, ended(id))
+	}
+
+	// By the log-out.
+	two, _ := s.hire(t, "two", delegation.RoleSupport)
+	id = began(two)
+	s.must(t, two, http.MethodDelete, "/v1/sessions/current", "", 204)
+	if by := ended(id); by != impersonation.ByLogOut {
+		t.Errorf("ended by %q", by)
+	}
+
+	// By the end of the role; a narrower role is enough to lose it.
+	three, _ := s.hire(t, "three", delegation.RoleSupport)
+	id = began(three)
+	s.confirm(t, boss, bossPhone)
+	s.must(t, boss, http.MethodPatch, "/v1/staff/members/"+three.id, `{"role":"billing"}`, 200)
+	s.play(t, step{"with another role", three, "POST", read, ticketBody, nil, 403, "denied", nil})
+	s.must(t, boss, http.MethodDelete, "/v1/staff/members/"+three.id, "", 200)
+	if by := ended(id); by != impersonation.ByDismissal {
+		t.Errorf("ended by %q", by)
+	}
+	s.play(t, step{"nobody now", three, "GET", "/v1/me", "", nil, 401, "", nil})
+}
+
+func TestTheReasonIsErasedWithTheCustomer(t *testing.T) {
+	t.Parallel()
+	s := set(t)
+	support := s.hired(t, "support", delegation.RoleSupport)
+	s.must(t, support, http.MethodPost, s.act(s.bob.account), `{"reason":"alice-secret reason","consent":true}`, 201)
+	s.must(t, support, http.MethodDelete, s.act(s.bob.account), "", 200)
+	s.Settle()
+	if err := s.vault.DestroyKey(t.Context(), s.bob.account, eventstore.Purpose("profile"), "erasure", system().Actor); err != nil {
+		t.Fatal(err)
+	}
+	list := string(s.must(t, s.bob, http.MethodGet, "/v1/accounts/"+s.bob.account+"/history", "", 200).body)
+	if !strings.Contains(list, `"reason":"[erased]"`) || strings.Contains(list, "alice-secret") {
+		t.Errorf("the history says %s", list)
+	}
+	call := system()
+	if err := s.dispatcher.MailImpersonation(t.Context(), call, uuid.New(), "imp_none"); err != nil {
+		t.Errorf("telling of one that there is not: %v", err)
+	}
+}
