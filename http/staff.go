@@ -3,6 +3,7 @@ package http
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"github.com/hostfold/hostfold/commands"
 	"github.com/hostfold/hostfold/domain"
@@ -101,9 +102,15 @@ func (a *api) staffContent() {
 		notes: "It is published when it is given a time, and kept as a draft otherwise.",
 	}, func(*request, *commands.PublishAnnouncement) {})
 	list(a, operation{method: http.MethodGet, path: "/v1/staff/accounts", summary: "List all accounts", model: "accounts"},
-		func(ctx context.Context, r *request, in *Paging) (projections.List[projections.AccountRow], error) {
-			return a.Reader.StaffAccounts(ctx, r.caller.Grants, in.page())
+		func(ctx context.Context, r *request, in *accountsInput) (projections.List[projections.AccountRow], error) {
+			return a.Reader.StaffAccounts(ctx, r.caller.Grants, strings.TrimSpace(in.Query), in.page())
 		})
+}
+
+// accountsInput chooses accounts.
+type accountsInput struct {
+	Paging
+	Query string `query:"q" maxLength:"254" doc:"An account's id, its owner's e-mail address, or a part of its name."`
 }
 
 const staffMember = "/v1/staff/members/{id}"

@@ -116,6 +116,9 @@ func (r *Reader) BillTo(ctx context.Context, g delegation.Grants, id string) (Bi
 
 // StaffAccounts lists every account, newest first.
 func (r *Reader) StaffAccounts(ctx context.Context, g delegation.Grants, p Page) (List[AccountRow], error) {
+// StaffAccounts lists every account, newest first, or those that a query finds:
+// an account's id, its owner's e-mail address, or a part of its name.
+func (r *Reader) StaffAccounts(ctx context.Context, g delegation.Grants, query string, p Page) (List[AccountRow], error) {
 	if err := allow(g, "", delegation.StaffAccountsRead, delegation.Resource{Kind: "account"}); err != nil {
 		return List[AccountRow]{}, err
 	}
@@ -125,10 +128,12 @@ func (r *Reader) StaffAccounts(ctx context.Context, g delegation.Grants, p Page)
 	}
 	rows, _ := r.db.Query(ctx, `
 		SELECT `+accountColumns+`
-		FROM read.account
+		FROM read.account a
 		WHERE (created_at, id) < ($1, $2)
+		  AND ($4 = '' OR id = $4 OR strpos(lower(name), lower($4)) > 0
+		       OR EXISTS (SELECT 1 FROM read.login l WHERE l.id = a.owner AND lower(l.email) = lower($4)))
 		ORDER BY created_at DESC, id DESC
-		LIMIT $3`, from.At, from.ID, limit+1)
+		LIMIT $3`, from.At, from.ID, limit+1, query)
 	found, err := pgx.CollectRows(rows, pgx.RowToStructByName[AccountRow])
 	if err != nil {
 		return List[AccountRow]{}, fmt.Errorf("list accounts: %w", err)

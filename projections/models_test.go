@@ -346,7 +346,7 @@ func TestQueriesAskForRights(t *testing.T) {
 		if _, err := r.StaffTickets(t.Context(), stranger, page); err == nil {
 			t.Error("a customer listed everybody's tickets")
 		}
-		if _, err := r.StaffAccounts(t.Context(), stranger, page); err == nil {
+		if _, err := r.StaffAccounts(t.Context(), stranger, "", page); err == nil {
 			t.Error("a customer listed everybody's accounts")
 		}
 	})

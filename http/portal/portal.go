@@ -47,6 +47,7 @@ func New(c Config) http.Handler {
 	mux.Get("/login", func(w http.ResponseWriter, r *http.Request) { see(w, r, loginPath) })
 	mux.Get("/portal", p.home)
 	p.gates(mux)
+	mux.Get(staffPath, p.staff)
 	mux.Post("/portal/logout", p.logOut)
 	mux.Post("/portal/theme", p.theme)
 	mux.Route(alonePath, func(mux chi.Router) {
@@ -106,6 +107,9 @@ func (p *pages) account(mux chi.Router) {
 	post("/tokens", p.issueToken)
 	post("/tokens/{id}/revoke", p.revokeToken)
 	get("/history", p.history)
+	get("/impersonation", p.act)
+	post("/impersonation", p.startActing)
+	post("/impersonation/end", p.stopActing)
 	get("/notifications", p.notifications)
 	post("/notifications/read", p.readAllNotifications)
 	post("/notifications/{id}/read", p.readNotification)

@@ -114,6 +114,8 @@ type page struct {
 	Keep   string
 	Unread int
 	May    may
+	// Staff is nil for customers.
+	Staff *staffView
 	// Stream and Version keep the page up to date; "" for pages that are not.
 	Stream, Version string
 	// Done is the key of a message about what was just done.

@@ -111,12 +111,25 @@ func (p *pages) chrome(v *visit) error {
 		Profile: v.can(delegation.ProfileWrite, "account", v.account), Users: v.can(delegation.UsersManage, "delegation", ""),
 		Tokens: v.can(delegation.Member, "apitoken", ""), Contacts: v.can(delegation.ContactsManage, "contact", ""),
 	}
+	var err error
+	if v.page.Staff, err = p.asStaff(v); err != nil {
+		return err
+	}
 	return p.bell(v.r.Context(), v)
 }
 
-// bell reads the dashboard and counts the unread notifications. Whoever may see
-// none of its parts sees an empty one, and what else it may.
-func (p *pages) bell(ctx context.Context, v *visit) (err error) {
+// bell counts the unread notifications, which the dashboard tells. Staff see no
+// more of a customer than the page is about: what they see is recorded.
+func (p *pages) bell(ctx context.Context, v *visit) error {
+	if v.page.Staff != nil {
+		return nil
+	}
+	return p.readBoard(ctx, v)
+}
+
+// readBoard reads the dashboard. Whoever may see none of its parts sees an empty
+// one, and what else it may.
+func (p *pages) readBoard(ctx context.Context, v *visit) (err error) {
 	v.board, err = p.Reader.Dashboard(ctx, v.caller.Grants, v.account)
 	if errors.Is(err, domain.ErrDenied) {
 		return nil
@@ -221,6 +234,8 @@ func (p *pages) home(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err != nil:
 		p.fail(w, r, nil, err)
+	case len(mine) == 0 && delegation.IsStaff(caller.Grants):
+		see(w, r, staffPath)
 	case len(mine) == 0 && caller.Grants.Role != "":
 		see(w, r, base("")+"/security")
 	case len(mine) == 0:
