@@ -197,8 +197,13 @@ func encode[C Command[S, E], S any, E domain.Event](ctx context.Context, d *Disp
 	}
 	stored := make([]eventstore.NewEvent, len(events))
 	for i, e := range events {
+		of := m
+		if about, ok := any(e).(domain.Elsewhere); ok {
+			of.Account, of.Permission = about.About()
+			of.OnBehalfOf, of.Impersonation = of.Account, call.Grants.Accounts[of.Account].Impersonation
+		}
 		var err error
-		if stored[i], err = d.Codec.Encode(ctx, target.Stream(), eventID(call.CommandID, target.Stream(), i), e, m); err != nil {
+		if stored[i], err = d.Codec.Encode(ctx, target.Stream(), eventID(call.CommandID, target.Stream(), i), e, of); err != nil {
 			return nil, storeError("write "+target.Stream(), err)
 		}
 	}

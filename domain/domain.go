@@ -37,6 +37,13 @@ type Linking interface {
 	Unlinked() Public
 }
 
+// Elsewhere is an event about an account that does not own its stream: its
+// metadata name that account, and what the act needed there.
+type Elsewhere interface {
+	Event
+	About() (account string, needed Permission)
+}
+
 // Owned is a state that belongs to one account. Commands refuse to touch it
 // under any other account's path.
 type Owned interface {

@@ -118,9 +118,9 @@ func expectations() map[string]expectation {
 
 		// Contacts of domains.
 		"PUT /v1/accounts/{account}/domains/{name}/contacts":     {needs: delegation.DomainsManage, also: []domain.Permission{delegation.ContactsManage}, of: "domain", body: `{"owner":"ctc_1"}`},
-		"GET /v1/accounts/{account}/contacts":                    {needs: delegation.ContactsManage, or: []domain.Permission{delegation.StaffAccounts}},
+		"GET /v1/accounts/{account}/contacts":                    {needs: delegation.ContactsManage, or: []domain.Permission{delegation.StaffUsersRead}},
 		"POST /v1/accounts/{account}/contacts":                   {needs: delegation.ContactsManage, body: contactBody},
-		"GET /v1/accounts/{account}/contacts/{id}":               {needs: delegation.ContactsManage, or: []domain.Permission{delegation.StaffAccounts}, of: "contact"},
+		"GET /v1/accounts/{account}/contacts/{id}":               {needs: delegation.ContactsManage, or: []domain.Permission{delegation.StaffUsersRead}, of: "contact"},
 		"PATCH /v1/accounts/{account}/contacts/{id}":             {needs: delegation.ContactsManage, of: "contact", body: `{"name":"New"}`},
 		"DELETE /v1/accounts/{account}/contacts/{id}":            {needs: delegation.ContactsManage, of: "contact"},
 		"POST /v1/accounts/{account}/contacts/{id}/verification": {needs: delegation.ContactsManage, of: "contact"},
@@ -160,7 +160,7 @@ func expectations() map[string]expectation {
 		// Staff.
 		"GET /v1/staff/accounts":                                         {needs: delegation.StaffAccountsRead},
 		"GET /v1/staff/members":                                          {needs: delegation.StaffMembers},
-		"POST /v1/staff/accounts/{account}/impersonation":                {needs: delegation.StaffImpersonate, body: `{"reason":"x","consent":true}`},
+		"POST /v1/staff/accounts/{account}/impersonation":                {needs: delegation.StaffImpersonate, body: `{"reason":"x","ticket":"tkt_1"}`},
 		"GET /v1/staff/accounts/{account}/impersonation":                 {needs: delegation.StaffImpersonate},
 		"DELETE /v1/staff/accounts/{account}/impersonation":              {needs: delegation.StaffImpersonate},
 		"POST /v1/staff/members":                                         {needs: delegation.StaffMembers, body: `{"email":"nobody@example.com","role":"support"}`},

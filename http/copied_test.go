@@ -2,6 +2,7 @@ package http_test
 
 import (
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -73,7 +74,9 @@ func TestWhatTheOldLogGaveIsRefusedAfterACopy(t *testing.T) {
 		step{"its page of the log", clerk, "GET", "/v1/audit/events?cursor=" + page, "", nil, 422, "invalid_field", []string{`"in":"query"`, `"field":"cursor"`}},
 		step{"a read without", ada, "GET", own, "", nil, 200, "", []string{`"name":"new"`}},
 	)
-	if again, _ := w.batch(t, ada, "account="+ada.account); len(again) != len(events) || again[0].ID != events[0].ID || again[0].Cursor == cursor {
+	again, _ := w.batch(t, ada, "account="+ada.account)
+	again = slices.DeleteFunc(again, func(e projections.CloudEvent) bool { return e.Type == "inspection.looked_at.v1" }) // staff looked meanwhile
+	if len(again) != len(events) || again[0].ID != events[0].ID || again[0].Cursor == cursor {
 		t.Errorf("the feed of the copy has %v", names(again))
 	}
 	token = w.must(t, ada, http.MethodPatch, own, `{"name":"newer"}`, 200).header.Get("Consistency-Token")

@@ -20,9 +20,10 @@ func (a *api) impersonation() {
 	}, func(ctx context.Context, call commands.Call, c commands.StartImpersonation) (commands.Receipt, Ref, error) {
 		return ref(a.Dispatcher.StartImpersonation(ctx, call, c))
 	})
-	view(a, operation{method: http.MethodGet, path: impersonationPath, summary: "Read for whom I act"},
-		func(ctx context.Context, r *request) (projections.ActImpersonation, error) {
-			return a.Feed.Impersonation(ctx, r.caller.Grants, r.account)
+	resource(a, operation{method: http.MethodGet, path: impersonationPath, summary: "Read for whom I act"},
+		func(ctx context.Context, r *request) (projections.ActImpersonation, uint64, error) {
+			on, err := a.Feed.Impersonation(ctx, r.caller.Grants, r.account)
+			return on, 0, err // its stream has begun, and no more
 		})
 	write(a, operation{method: http.MethodDelete, path: impersonationPath, summary: "Stop acting for an account", notes: "It holds from the next request on."},
 		func(r *request, c *commands.StopImpersonation) { c.AccountID = r.account },

@@ -271,7 +271,7 @@ func (m *matrix) put(t *testing.T, q question) {
 	}
 	a := raw(m.handler, q.method, q.path, body, headers...)
 	got, want := came(a), m.expect(q.by, q.e, q.template, q.account, q.of)
-	if q.method == http.MethodHead && a.status == 403 && strings.HasPrefix(string(want), "403") {
+	if q.method == http.MethodHead && a.status == 403 && (strings.HasPrefix(string(want), "403") || q.by.unproven && want == missing) {
 		got = want // there is no body that says why
 	}
 	switch {
@@ -317,6 +317,7 @@ func (m *matrix) judge(t *testing.T, q question, a answer) {
 			continue // who manages users sees what each of them reaches
 		}
 		may := q.by.may(s.permission, m.alice.account) && (s.kind == "" || q.by.reaches(s.kind, s.id, m.alice.account))
+		may = may || s.permission == "contacts.manage" && q.by.may("staff.users.read", "") // who owns the names
 		if !may && !q.by.may("staff.billing", "") {
 			t.Errorf("%s: %s %s shows %q: %s", q.by.name, q.method, q.path, s.text, a.body)
 		}
@@ -351,7 +352,7 @@ func TestTheAccessMatrix(t *testing.T) {
 		everybody = visitors(everybody) // the race detector has seen enough then
 	}
 	m.Settle()
-	before := m.Checksums()
+	before := m.facts(t)
 	all := routes(t, m.handler)
 	questions := make(chan question)
 	var wg sync.WaitGroup
@@ -376,7 +377,7 @@ func TestTheAccessMatrix(t *testing.T) {
 	wg.Wait()
 	m.visit(t, everybody)
 	m.Settle()
-	after := m.Checksums()
+	after := m.facts(t)
 	for _, table := range []string{"read.login", "read.mail"} { // anybody may register
 		delete(before, table)
 		delete(after, table)

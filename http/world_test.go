@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -62,10 +63,11 @@ func (w *world) serve(t testing.TB, change ...func(*portalhttp.Config)) {
 	w.dispatcher = &commands.Dispatcher{
 		Store: w.Store, Codec: w.Codec, Vault: w.vault, Pepper: w.vault.Pepper(), Clock: w.clock, Rand: rand.Reader,
 	}
+	w.Reader.Witnessed(commands.NewWitness(w.dispatcher))
 	c := config()
 	c.Clock = w.clock
 	c.Dispatcher, c.Vault, c.Reader, c.Answers = w.dispatcher, w.vault, w.Reader, answers.Store{DB: w.DB}
-	c.Feed, c.Audit = projections.NewFeed(w.Reader, w.Store, w.Codec), projections.NewAudit(w.Store, w.LogID)
+	c.Feed, c.Audit = projections.NewFeed(w.Reader, w.Store, w.Codec), projections.NewAudit(w.Reader, w.Store, w.LogID)
 	w.follow(t, c.Feed)
 	for _, f := range change {
 		f(&c)
@@ -278,4 +280,19 @@ func (a answer) items(t testing.TB) []any {
 func (a answer) code(t testing.TB) string {
 	t.Helper()
 	return a.text(t, "code")
+}
+
+// facts are the checksums of the read models, but for what was recorded of
+// staff who looked: of that, as of everything, only other facts count.
+func (w *world) facts(t testing.TB) map[string]string {
+	t.Helper()
+	sums := w.Checksums()
+	for _, table := range []string{"read.event_pointer", "read.history"} {
+		var n int
+		if err := w.DB.QueryRow(t.Context(), `SELECT count(*) FROM `+table+` WHERE type NOT LIKE 'inspection.%'`).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		sums[table] = strconv.Itoa(n)
+	}
+	return sums
 }

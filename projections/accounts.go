@@ -91,7 +91,7 @@ const accountColumns = `id, owner, name, kind, country, currency, vat_number, ad
 
 // Account is an account's profile.
 func (r *Reader) Account(ctx context.Context, g delegation.Grants, id string) (AccountRow, error) {
-	if err := allow(g, id, delegation.ProfileRead, delegation.Resource{Kind: "account", ID: id}); err != nil {
+	if err := r.allow(ctx, g, id, delegation.ProfileRead, delegation.Resource{Kind: "account", ID: id}); err != nil {
 		return AccountRow{}, err
 	}
 	rows, _ := r.db.Query(ctx, `SELECT `+accountColumns+` FROM read.account WHERE id = $1`, id)
@@ -114,8 +114,6 @@ func (r *Reader) BillTo(ctx context.Context, g delegation.Grants, id string) (Bi
 	return to, row.StreamRevision, nil
 }
 
-// StaffAccounts lists every account, newest first.
-func (r *Reader) StaffAccounts(ctx context.Context, g delegation.Grants, p Page) (List[AccountRow], error) {
 // StaffAccounts lists every account, newest first, or those that a query finds:
 // an account's id, its owner's e-mail address, or a part of its name.
 func (r *Reader) StaffAccounts(ctx context.Context, g delegation.Grants, query string, p Page) (List[AccountRow], error) {
@@ -137,6 +135,9 @@ func (r *Reader) StaffAccounts(ctx context.Context, g delegation.Grants, query s
 	found, err := pgx.CollectRows(rows, pgx.RowToStructByName[AccountRow])
 	if err != nil {
 		return List[AccountRow]{}, fmt.Errorf("list accounts: %w", err)
+	}
+	if err := sawRows(ctx, r, g, delegation.ProfileRead, found, func(row AccountRow) string { return row.ID }); err != nil {
+		return List[AccountRow]{}, err
 	}
 	return paged(found, limit, "accounts", func(row AccountRow) (time.Time, string) { return row.CreatedAt, row.ID })
 }

@@ -73,7 +73,7 @@ func (r *Reader) TokenRights(ctx context.Context, id string) (delegation.Grants,
 // APITokens lists the viewer's tokens on an account, for the owner everybody's,
 // newest first.
 func (r *Reader) APITokens(ctx context.Context, g delegation.Grants, account string, p Page) (List[APITokenRow], error) {
-	if err := allow(g, account, delegation.Member, delegation.Resource{Kind: "apitoken"}); err != nil {
+	if err := r.allow(ctx, g, account, delegation.Member, delegation.Resource{Kind: "apitoken"}); err != nil {
 		return List[APITokenRow]{}, err
 	}
 	from, limit, err := p.open("api_tokens")

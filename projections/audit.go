@@ -18,11 +18,13 @@ import (
 type Audit struct {
 	store eventstore.Store
 	logID uuid.UUID
+	// reader records what is shown.
+	reader *Reader
 }
 
 // NewAudit makes an Audit of the log with the given id.
-func NewAudit(store eventstore.Store, logID uuid.UUID) *Audit {
-	return &Audit{store: store, logID: logID}
+func NewAudit(reader *Reader, store eventstore.Store, logID uuid.UUID) *Audit {
+	return &Audit{store: store, logID: logID, reader: reader}
 }
 
 // AuditEvent is a stored event.
@@ -35,6 +37,9 @@ type AuditEvent struct {
 	RecordedAt time.Time           `json:"recorded_at"`
 	Metadata   json.RawMessage     `json:"metadata"`
 	Data       json.RawMessage     `json:"data"`
+
+	// account is whose it is, "" for nobody's.
+	account string
 }
 
 // AuditQuery chooses events; empty fields choose all.
@@ -68,7 +73,7 @@ func (a *Audit) Stream(ctx context.Context, g delegation.Grants, stream string, 
 	if len(list.Items) == 0 && from == eventstore.Start {
 		return List[AuditEvent]{}, domain.Missing("stream")
 	}
-	return list, nil
+	return list, a.saw(ctx, g, list.Items)
 }
 
 // Events is the log's history, oldest first. A page may hold fewer events than
@@ -92,7 +97,12 @@ func (a *Audit) Events(ctx context.Context, g delegation.Grants, q AuditQuery, p
 			list.Items = append(list.Items, auditEvent(r))
 		}
 	}
-	return list, nil
+	return list, a.saw(ctx, g, list.Items)
+}
+
+// saw records whose history is shown.
+func (a *Audit) saw(ctx context.Context, g delegation.Grants, shown []AuditEvent) error {
+	return sawRows(ctx, a.reader, g, delegation.StaffAudit, shown, func(e AuditEvent) string { return e.account })
 }
 
 func (q AuditQuery) chooses(r eventstore.Recorded) bool {
@@ -130,8 +140,12 @@ func (a *Audit) cursor(p eventstore.Position) *string {
 
 // auditEvent is an event as stored; data that is not JSON is shown as text.
 func auditEvent(r eventstore.Recorded) AuditEvent {
+	account := ""
+	if m, err := eventstore.MetaOf(r); err == nil {
+		account = m.Account
+	}
 	return AuditEvent{
-		Position: r.Position, Stream: r.Stream, Revision: r.Revision, ID: r.ID, Type: r.Type, RecordedAt: r.RecordedAt,
+		account: account, Position: r.Position, Stream: r.Stream, Revision: r.Revision, ID: r.ID, Type: r.Type, RecordedAt: r.RecordedAt,
 		Metadata: asJSON(r.Metadata), Data: asJSON(r.Data),
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/hostfold/hostfold/domain/contact"
 	"github.com/hostfold/hostfold/domain/delegation"
 	"github.com/hostfold/hostfold/domain/domainname"
+	"github.com/hostfold/hostfold/domain/inspection"
 	"github.com/hostfold/hostfold/domain/subjectkey"
 )
 
@@ -92,16 +93,17 @@ func (row *ContactRow) is(d contact.Details) {
 const contactColumns = `id, account, kind, name, organisation, email, email_verified, phone, address, status, domains, created_at, stream_revision`
 
 // allowContacts lets those in who may read an account's contacts.
-func allowContacts(g delegation.Grants, account string) error {
+func (r *Reader) allowContacts(ctx context.Context, g delegation.Grants, account string) error {
+	of := delegation.Resource{Kind: contact.Decider.Category}
 	if delegation.SeesContacts(g, account) {
-		return nil
+		return r.saw(ctx, g, of, inspection.Sight{Account: account, What: delegation.ContactsManage})
 	}
-	return allow(g, account, delegation.ContactsManage, delegation.Resource{Kind: contact.Decider.Category})
+	return r.allow(ctx, g, account, delegation.ContactsManage, of)
 }
 
 // Contacts lists an account's contacts, newest first, without those archived.
 func (r *Reader) Contacts(ctx context.Context, g delegation.Grants, account string, p Page) (List[ContactRow], error) {
-	if err := allowContacts(g, account); err != nil {
+	if err := r.allowContacts(ctx, g, account); err != nil {
 		return List[ContactRow]{}, err
 	}
 	from, limit, err := p.open("contacts")
@@ -129,7 +131,7 @@ const MaxContacts = 500
 // ContactsToChoose are the contacts that a domain name may be given, by name,
 // and of others those with the given ids.
 func (r *Reader) ContactsToChoose(ctx context.Context, g delegation.Grants, account string, and ...string) ([]ContactRow, error) {
-	if err := allowContacts(g, account); err != nil {
+	if err := r.allowContacts(ctx, g, account); err != nil {
 		return nil, err
 	}
 	rows, _ := r.db.Query(ctx, `
@@ -148,7 +150,7 @@ func (r *Reader) ContactsToChoose(ctx context.Context, g delegation.Grants, acco
 
 // Contact is one contact of an account, archived or not.
 func (r *Reader) Contact(ctx context.Context, g delegation.Grants, account, id string) (ContactDetail, error) {
-	if err := allowContacts(g, account); err != nil {
+	if err := r.allowContacts(ctx, g, account); err != nil {
 		return ContactDetail{}, err
 	}
 	domains := delegation.Can(g, account, delegation.DomainsRead, delegation.ListOf(delegation.DomainsRead))

@@ -57,7 +57,7 @@ const creditNoteColumns = `id, account, number, invoice, invoice_number, issued_
 
 // CreditNotes lists an account's issued credit notes, newest first.
 func (r *Reader) CreditNotes(ctx context.Context, g delegation.Grants, account string, p Page) (List[CreditNoteRow], error) {
-	if err := allow(g, account, delegation.InvoicesRead, delegation.Resource{Kind: "creditnote"}); err != nil {
+	if err := r.allow(ctx, g, account, delegation.InvoicesRead, delegation.Resource{Kind: "creditnote"}); err != nil {
 		return List[CreditNoteRow]{}, err
 	}
 	from, limit, err := p.open("credit_notes")
@@ -79,7 +79,7 @@ func (r *Reader) CreditNotes(ctx context.Context, g delegation.Grants, account s
 
 // CreditNote is one issued credit note of an account.
 func (r *Reader) CreditNote(ctx context.Context, g delegation.Grants, account, id string) (CreditNoteRow, error) {
-	if err := allow(g, account, delegation.InvoicesRead, delegation.Resource{Kind: "creditnote", ID: id}); err != nil {
+	if err := r.allow(ctx, g, account, delegation.InvoicesRead, delegation.Resource{Kind: "creditnote", ID: id}); err != nil {
 		return CreditNoteRow{}, err
 	}
 	rows, _ := r.db.Query(ctx, `

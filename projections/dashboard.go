@@ -12,6 +12,7 @@ import (
 
 	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/delegation"
+	"github.com/hostfold/hostfold/domain/inspection"
 )
 
 // Dashboard is what one account's first page shows.
@@ -48,9 +49,20 @@ type DashboardProfile struct {
 // Dashboard is an account's dashboard, in one round trip. A delegate sees the
 // parts that the grant allows.
 func (r *Reader) Dashboard(ctx context.Context, g delegation.Grants, accountID string) (Dashboard, error) {
-	if err := allowAny(g, accountID, delegation.ProfileRead, delegation.ServicesRead, delegation.DomainsRead,
-		delegation.InvoicesRead, delegation.TicketsRead, delegation.NotificationsRead); err != nil {
+	parts := []domain.Permission{
+		delegation.ProfileRead, delegation.ServicesRead, delegation.DomainsRead,
+		delegation.InvoicesRead, delegation.TicketsRead, delegation.NotificationsRead,
+	}
+	if err := allowAny(g, accountID, parts...); err != nil {
 		return Dashboard{}, err
+	}
+	for _, p := range parts {
+		if !delegation.Can(g, accountID, p, delegation.ListOf(p)) {
+			continue
+		}
+		if err := r.saw(ctx, g, delegation.ListOf(p), inspection.Sight{Account: accountID, What: p}); err != nil {
+			return Dashboard{}, err
+		}
 	}
 	var (
 		row  dashboardRow

@@ -10,6 +10,7 @@ import (
 
 	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/delegation"
+	"github.com/hostfold/hostfold/domain/inspection"
 	"github.com/hostfold/hostfold/domain/subjectkey"
 )
 
@@ -95,7 +96,7 @@ func delegationsWithin(g delegation.Grants, account string) []string {
 
 // Delegations lists who may act for an account, newest first.
 func (r *Reader) Delegations(ctx context.Context, g delegation.Grants, account string, p Page) (List[DelegationRow], error) {
-	if err := allowUsers(g, account); err != nil {
+	if err := r.allowUsers(ctx, g, account); err != nil {
 		return List[DelegationRow]{}, err
 	}
 	from, limit, err := p.open("delegations")
@@ -119,7 +120,7 @@ func (r *Reader) Delegations(ctx context.Context, g delegation.Grants, account s
 
 // Delegation is one delegation of an account.
 func (r *Reader) Delegation(ctx context.Context, g delegation.Grants, account, id string) (DelegationRow, error) {
-	if err := allowUsers(g, account); err != nil {
+	if err := r.allowUsers(ctx, g, account); err != nil {
 		return DelegationRow{}, err
 	}
 	rows, _ := r.db.Query(ctx, `
@@ -132,7 +133,19 @@ func (r *Reader) Delegation(ctx context.Context, g delegation.Grants, account, i
 
 // allowUsers lets those in who manage the account's users, and staff who may
 // see them.
-func allowUsers(g delegation.Grants, account string) error {
+func (r *Reader) allowUsers(ctx context.Context, g delegation.Grants, account string) error {
+	if err := mayUsers(g, account); err != nil {
+		return err
+	}
+	of := delegation.Resource{Kind: "delegation"}
+	if !delegation.ByRole(g, account, delegation.UsersManage, of) {
+		return nil
+	}
+	return r.saw(ctx, g, of, inspection.Sight{Account: account, What: delegation.StaffUsersRead})
+}
+
+// mayUsers is allowUsers without a record.
+func mayUsers(g delegation.Grants, account string) error {
 	whole := delegation.Resource{Kind: "account", ID: account}
 	if delegation.Can(g, "", delegation.StaffUsersRead, whole) {
 		return nil

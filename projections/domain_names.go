@@ -49,7 +49,7 @@ const domainNameColumns = `id, account, name, status, registered_on, expires_on,
 
 // DomainNames lists an account's domain names, newest first.
 func (r *Reader) DomainNames(ctx context.Context, g delegation.Grants, account string, p Page) (List[DomainNameRow], error) {
-	if err := allow(g, account, delegation.DomainsRead, delegation.Resource{Kind: "domainname"}); err != nil {
+	if err := r.allow(ctx, g, account, delegation.DomainsRead, delegation.Resource{Kind: "domainname"}); err != nil {
 		return List[DomainNameRow]{}, err
 	}
 	from, limit, err := p.open("domain_names")
@@ -76,7 +76,7 @@ func (r *Reader) DomainNames(ctx context.Context, g delegation.Grants, account s
 
 // DomainName is one domain name of an account, by its ASCII name or its id.
 func (r *Reader) DomainName(ctx context.Context, g delegation.Grants, account, name string) (DomainNameRow, error) {
-	if err := allow(g, account, delegation.DomainsRead, delegation.Resource{Kind: "domainname"}); err != nil {
+	if err := r.allow(ctx, g, account, delegation.DomainsRead, delegation.Resource{Kind: "domainname"}); err != nil {
 		return DomainNameRow{}, err
 	}
 	rows, _ := r.db.Query(ctx, `

@@ -76,7 +76,14 @@ func (r *Reader) Erasure(ctx context.Context, g delegation.Grants) (ErasureRow, 
 
 // StaffErasure is where the erasure of a user's data stands.
 func (r *Reader) StaffErasure(ctx context.Context, g delegation.Grants, user string) (ErasureRow, error) {
-	return r.erasure(ctx, g, user, delegation.StaffPrivacy)
+	row, err := r.erasure(ctx, g, user, delegation.StaffPrivacy)
+	if err == nil {
+		err = sawRows(ctx, r, g, delegation.StaffPrivacy, row.Accounts, func(id string) string { return id })
+	}
+	if err != nil {
+		return ErasureRow{}, err
+	}
+	return row, nil
 }
 
 func (r *Reader) erasure(ctx context.Context, g delegation.Grants, user string, p domain.Permission) (ErasureRow, error) {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/delegation"
+	"github.com/hostfold/hostfold/domain/inspection"
 	"github.com/hostfold/hostfold/eventstore"
 )
 
@@ -235,8 +236,12 @@ func (f *Feed) pointers(ctx context.Context, q EventQuery, after eventstore.Posi
 func (f *Feed) page(ctx context.Context, g delegation.Grants, found []pointer) (EventPage, error) {
 	page := EventPage{Events: []CloudEvent{}}
 	for _, p := range found {
-		if !delegation.Can(g, p.Account, f.audience[anyVersion(p.Type)], p.resource()) {
+		needed := f.audience[anyVersion(p.Type)]
+		if !delegation.Can(g, p.Account, needed, p.resource()) {
 			continue
+		}
+		if err := f.reader.saw(ctx, g, p.resource(), inspection.Sight{Account: p.Account, What: needed}); err != nil {
+			return page, err
 		}
 		event, err := f.public(ctx, g, p)
 		if err != nil {

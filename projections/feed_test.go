@@ -190,7 +190,7 @@ func TestFeedWaits(t *testing.T) {
 func TestAudit(t *testing.T) {
 	t.Parallel()
 	side := portal(t)
-	audit := projections.NewAudit(side.Store, side.LogID)
+	audit := projections.NewAudit(side.Reader, side.Store, side.LogID)
 	auditor := delegation.Grants{User: "usr_9", Role: delegation.RoleAdmin}
 
 	t.Run("shows a stream as it is stored", func(t *testing.T) {

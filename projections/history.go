@@ -160,7 +160,7 @@ type HistoryQuery struct {
 // History is what was done on an account, newest first: to whoever manages its
 // users, as far as they may see the thing that it was done to.
 func (f *Feed) History(ctx context.Context, g delegation.Grants, account string, q HistoryQuery, p Page) (List[Act], error) {
-	if err := allowUsers(g, account); err != nil {
+	if err := f.reader.allowUsers(ctx, g, account); err != nil {
 		return List[Act]{}, err
 	}
 	_, limit, err := Page{Limit: p.Limit}.open(HistoryModel)
@@ -205,7 +205,7 @@ func (f *Feed) History(ctx context.Context, g delegation.Grants, account string,
 func (f *Feed) shown(g delegation.Grants, account string) (whole, chosen, streams []string) {
 	for fact, p := range f.audience {
 		list := delegation.ListOf(p)
-		if p == delegation.UsersManage && allowUsers(g, account) == nil {
+		if p == delegation.UsersManage && mayUsers(g, account) == nil {
 			whole = append(whole, fact)
 			continue
 		}

@@ -126,7 +126,7 @@ const invoiceColumns = `id, account, number, status, currency, issued_on, due_on
 // Invoices lists an account's invoices, newest first. status "" is all of them,
 // "unpaid" includes what is paid in part. Only staff see drafts.
 func (r *Reader) Invoices(ctx context.Context, g delegation.Grants, account, status string, p Page) (List[InvoiceRow], error) {
-	if err := allow(g, account, delegation.InvoicesRead, delegation.Resource{Kind: "invoice"}); err != nil {
+	if err := r.allow(ctx, g, account, delegation.InvoicesRead, delegation.Resource{Kind: "invoice"}); err != nil {
 		return List[InvoiceRow]{}, err
 	}
 	statuses, err := invoiceStatuses(status)
@@ -156,7 +156,7 @@ func (r *Reader) Invoices(ctx context.Context, g delegation.Grants, account, sta
 // Invoice is one invoice of an account, with its seller and buyer once they
 // are frozen.
 func (r *Reader) Invoice(ctx context.Context, g delegation.Grants, account, id string) (InvoiceRow, error) {
-	if err := allow(g, account, delegation.InvoicesRead, delegation.Resource{Kind: "invoice", ID: id}); err != nil {
+	if err := r.allow(ctx, g, account, delegation.InvoicesRead, delegation.Resource{Kind: "invoice", ID: id}); err != nil {
 		return InvoiceRow{}, err
 	}
 	rows, _ := r.db.Query(ctx, `

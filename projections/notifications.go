@@ -44,7 +44,7 @@ func notifications() Model {
 
 // Notifications lists an account's notifications, newest first.
 func (r *Reader) Notifications(ctx context.Context, g delegation.Grants, account string, p Page) (List[NotificationRow], error) {
-	if err := allow(g, account, delegation.NotificationsRead, delegation.Resource{Kind: "notification"}); err != nil {
+	if err := r.allow(ctx, g, account, delegation.NotificationsRead, delegation.Resource{Kind: "notification"}); err != nil {
 		return List[NotificationRow]{}, err
 	}
 	from, limit, err := p.open("notifications")
@@ -75,7 +75,7 @@ const unreadAtOnce = 500
 // UnreadNotifications are the ids of those that the account has not read yet,
 // the oldest first, for who may mark them.
 func (r *Reader) UnreadNotifications(ctx context.Context, g delegation.Grants, account string) ([]string, error) {
-	if err := allow(g, account, delegation.NotificationsMark, delegation.Resource{Kind: "notification"}); err != nil {
+	if err := r.allow(ctx, g, account, delegation.NotificationsMark, delegation.Resource{Kind: "notification"}); err != nil {
 		return nil, err
 	}
 	rows, _ := r.db.Query(ctx, `

@@ -29,6 +29,8 @@ type Reader struct {
 	lanes   Progress
 	logID   uuid.UUID
 	archive archive
+	// witness records what staff are shown; without one they are shown nothing.
+	witness Witness
 }
 
 // NewReader makes a Reader of the log with the given id.

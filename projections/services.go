@@ -66,7 +66,7 @@ const serviceColumns = `id, account, name, label, status, product, cycle, renews
 
 // Services lists an account's services, newest first.
 func (r *Reader) Services(ctx context.Context, g delegation.Grants, account string, p Page) (List[ServiceRow], error) {
-	if err := allow(g, account, delegation.ServicesRead, delegation.Resource{Kind: "hosting"}); err != nil {
+	if err := r.allow(ctx, g, account, delegation.ServicesRead, delegation.Resource{Kind: "hosting"}); err != nil {
 		return List[ServiceRow]{}, err
 	}
 	from, limit, err := p.open("services")
@@ -90,7 +90,7 @@ func (r *Reader) Services(ctx context.Context, g delegation.Grants, account stri
 
 // Service is one service of an account.
 func (r *Reader) Service(ctx context.Context, g delegation.Grants, account, id string) (ServiceRow, error) {
-	if err := allow(g, account, delegation.ServicesRead, delegation.Resource{Kind: "hosting", ID: id}); err != nil {
+	if err := r.allow(ctx, g, account, delegation.ServicesRead, delegation.Resource{Kind: "hosting", ID: id}); err != nil {
 		return ServiceRow{}, err
 	}
 	rows, _ := r.db.Query(ctx, `

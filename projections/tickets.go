@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/hostfold/hostfold/domain/delegation"
+	"github.com/hostfold/hostfold/domain/inspection"
 	"github.com/hostfold/hostfold/domain/subjectkey"
 	"github.com/hostfold/hostfold/domain/ticket"
 )
@@ -120,7 +121,7 @@ const ticketColumns = `id, account, number, subject, status, department, priorit
 
 // Tickets lists an account's tickets, newest first.
 func (r *Reader) Tickets(ctx context.Context, g delegation.Grants, account string, p Page) (List[TicketRow], error) {
-	if err := allow(g, account, delegation.TicketsRead, delegation.Resource{Kind: "ticket"}); err != nil {
+	if err := r.allow(ctx, g, account, delegation.TicketsRead, delegation.Resource{Kind: "ticket"}); err != nil {
 		return List[TicketRow]{}, err
 	}
 	list, err := r.tickets(ctx, account, delegation.Reach(g, account, delegation.TicketsRead), p)
@@ -142,7 +143,14 @@ func (r *Reader) StaffTickets(ctx context.Context, g delegation.Grants, p Page) 
 	if err := allow(g, "", delegation.StaffSupport, delegation.Resource{Kind: "ticket"}); err != nil {
 		return List[TicketRow]{}, err
 	}
-	return r.tickets(ctx, "", nil, p)
+	list, err := r.tickets(ctx, "", nil, p)
+	if err == nil {
+		err = sawRows(ctx, r, g, delegation.TicketsRead, list.Items, func(row TicketRow) string { return row.Account })
+	}
+	if err != nil {
+		return List[TicketRow]{}, err
+	}
+	return list, nil
 }
 
 // tickets lists those of one account, or of all for "", and of those the given
@@ -169,7 +177,7 @@ func (r *Reader) tickets(ctx context.Context, account string, within []string, p
 
 // Ticket is one ticket of an account with its messages.
 func (r *Reader) Ticket(ctx context.Context, g delegation.Grants, account, id string) (TicketDetail, error) {
-	if err := allow(g, account, delegation.TicketsRead, delegation.Resource{Kind: "ticket", ID: id}); err != nil {
+	if err := r.allow(ctx, g, account, delegation.TicketsRead, delegation.Resource{Kind: "ticket", ID: id}); err != nil {
 		return TicketDetail{}, err
 	}
 	d, err := r.ticket(ctx, account, id)
@@ -182,7 +190,14 @@ func (r *Reader) StaffTicket(ctx context.Context, g delegation.Grants, id string
 	if err := allow(g, "", delegation.StaffSupport, delegation.Resource{Kind: "ticket", ID: id}); err != nil {
 		return TicketDetail{}, err
 	}
-	return r.ticket(ctx, "", id)
+	d, err := r.ticket(ctx, "", id)
+	if err == nil {
+		err = r.saw(ctx, g, delegation.Resource{Kind: "ticket", ID: id}, inspection.Sight{Account: d.Account, What: delegation.TicketsRead})
+	}
+	if err != nil {
+		return TicketDetail{}, err
+	}
+	return d, nil
 }
 
 func (r *Reader) ticket(ctx context.Context, account, id string) (d TicketDetail, err error) {

@@ -159,10 +159,33 @@ func (p *parts) reading(ctx context.Context, decrypt bool, what string) (*events
 	if !decrypt {
 		return p.codec.WithKeys(closedKeys{}), nil
 	}
-	if _, err := commands.Execute(ctx, p.dispatcher, commandLine(), commands.StartDecryption{What: what}); err != nil {
+	call := commandLine()
+	if what != everyStream {
+		var err error
+		if call.Account, err = p.accountOf(ctx, what); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := commands.Execute(ctx, p.dispatcher, call, commands.StartDecryption{What: what}); err != nil {
 		return nil, fmt.Errorf("record the decryption: %w", err)
 	}
 	return p.codec, nil
+}
+
+// everyStream is what an export reads.
+const everyStream = "all"
+
+// accountOf is the account that a stream belongs to, "" for none: its history
+// shows that it was read in clear.
+func (p *parts) accountOf(ctx context.Context, stream string) (string, error) {
+	for r, err := range p.store.ReadStream(ctx, stream, 0) {
+		if err != nil {
+			return "", fmt.Errorf("read %s: %w", stream, err)
+		}
+		m, err := eventstore.MetaOf(r)
+		return m.Account, err
+	}
+	return "", nil
 }
 
 // auditExportCmd writes all of history.
@@ -215,7 +238,7 @@ func (a *auditExportCmd) work(ctx context.Context, p *parts, t terms) error {
 	}
 	codec := p.codec
 	if a.Decrypt {
-		if codec, err = p.reading(ctx, true, "all"); err != nil {
+		if codec, err = p.reading(ctx, true, everyStream); err != nil {
 			return err
 		}
 	}

@@ -34,6 +34,7 @@ import (
 	"github.com/hostfold/hostfold/domain/domainname"
 	"github.com/hostfold/hostfold/domain/hosting"
 	"github.com/hostfold/hostfold/domain/impersonation"
+	"github.com/hostfold/hostfold/domain/inspection"
 	"github.com/hostfold/hostfold/domain/invoice"
 	"github.com/hostfold/hostfold/domain/message"
 	"github.com/hostfold/hostfold/domain/notification"
@@ -178,6 +179,7 @@ func (p *parts) lanes(lanes []feed.Lane) (err error) {
 		Lanes: lanes,
 	})
 	p.reader = projections.NewReader(p.pool, p.runner, p.logID).Archived(p.store, p.codec)
+	p.reader.Witnessed(commands.NewWitness(p.dispatcher))
 	return err
 }
 
@@ -245,7 +247,7 @@ func (p *parts) handler(c serveCmd, public *url.URL, hosts []string, ready func(
 	}
 	config := portalhttp.Config{
 		PublicURL: public, Hosts: hosts, TrustedProxies: c.TrustedProxies, Dispatcher: p.dispatcher, Vault: p.vault, Reader: p.reader,
-		Answers: answers.Store{DB: p.pool}, Feed: p.feed, Audit: projections.NewAudit(p.store, p.logID),
+		Answers: answers.Store{DB: p.pool}, Feed: p.feed, Audit: projections.NewAudit(p.reader, p.store, p.logID),
 		Version: version, Ready: ready, Clock: time.Now, NewID: uuid.New, Log: p.log, Observe: p.metrics.request,
 	}
 	config.Pages = portal.New(portal.Config{Config: config, Brand: c.Brand, Zone: zone})
@@ -316,6 +318,7 @@ func folds() map[string]evolve {
 	add(all, domainname.Decider)
 	add(all, hosting.Decider)
 	add(all, impersonation.Decider)
+	add(all, inspection.Decider)
 	add(all, invoice.Decider)
 	add(all, message.Decider)
 	add(all, notification.Decider)

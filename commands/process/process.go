@@ -32,8 +32,10 @@ func Lanes(jobs *river.Client[pgx.Tx], finishAfter time.Duration) []feed.Lane {
 	if finishAfter == 0 {
 		finishAfter = 5 * time.Second
 	}
-	return []feed.Lane{finishLane(jobs, finishAfter), mailLane(jobs), userLane(jobs), delegationLane(jobs), contactLane(jobs), privacyLane(jobs)}
-	return []feed.Lane{finishLane(jobs, finishAfter), mailLane(jobs), userLane(jobs), delegationLane(jobs), impersonationLane(jobs), privacyLane(jobs)}
+	return []feed.Lane{
+		finishLane(jobs, finishAfter), mailLane(jobs), userLane(jobs), delegationLane(jobs), contactLane(jobs),
+		impersonationLane(jobs), privacyLane(jobs),
+	}
 }
 
 // AddWorkers adds the workers that carry the jobs of Lanes out.

@@ -5,6 +5,7 @@ package audit
 
 import (
 	"github.com/hostfold/hostfold/domain"
+	"github.com/hostfold/hostfold/domain/delegation"
 )
 
 // Event is a fact about an export.
@@ -20,7 +21,7 @@ type Target = domain.Target[Export, Event]
 var Decider = domain.Decider[Export, Event]{
 	Category: "audit",
 	Evolve:   func(x Export, e Event) Export { return e.apply(x) },
-	Types:    []domain.Type{domain.TypeOf[DecryptionStarted]()},
+	Types:    []domain.Type{domain.PublicTypeOf[DecryptionStarted](delegation.UsersManage)},
 }
 
 // Export is the state of one export.
@@ -37,6 +38,9 @@ type DecryptionStarted struct {
 
 // EventType is the name on disk.
 func (DecryptionStarted) EventType() string { return "audit.decryption_started.v1" }
+
+// Public tells no more than that: the account whose stream it was sees it.
+func (DecryptionStarted) Public() any { return struct{}{} }
 
 func (e DecryptionStarted) apply(x Export) Export {
 	x.What = e.What

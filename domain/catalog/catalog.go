@@ -20,6 +20,7 @@ import (
 	"github.com/hostfold/hostfold/domain/domainname"
 	"github.com/hostfold/hostfold/domain/hosting"
 	"github.com/hostfold/hostfold/domain/impersonation"
+	"github.com/hostfold/hostfold/domain/inspection"
 	"github.com/hostfold/hostfold/domain/invoice"
 	"github.com/hostfold/hostfold/domain/message"
 	"github.com/hostfold/hostfold/domain/notification"
@@ -49,6 +50,7 @@ func Types() []domain.Type {
 		domainname.Decider.Types,
 		hosting.Decider.Types,
 		impersonation.Decider.Types,
+		inspection.Decider.Types,
 		invoice.Decider.Types,
 		message.Decider.Types,
 		notification.Decider.Types,

@@ -15,6 +15,7 @@ import (
 	"github.com/hostfold/hostfold/domain/domainname"
 	"github.com/hostfold/hostfold/domain/hosting"
 	"github.com/hostfold/hostfold/domain/impersonation"
+	"github.com/hostfold/hostfold/domain/inspection"
 	"github.com/hostfold/hostfold/domain/invoice"
 	"github.com/hostfold/hostfold/domain/message"
 	"github.com/hostfold/hostfold/domain/money"
@@ -72,6 +73,7 @@ func samples() []domain.Event {
 		delegation.Expired{Account: "acc_1", User: "usr_2"},
 		impersonation.Started{Account: "acc_1", Staff: "usr_2", Reason: "Certificat", Ticket: "tkt_1", Consent: true, Until: noon},
 		impersonation.Ended{Account: "acc_1", By: impersonation.ByStaff},
+		inspection.LookedAt{Account: "acc_1", What: delegation.InvoicesRead, At: noon},
 		demo.Started{},
 		demo.Loaded{},
 		domainname.Registered{Account: "acc_1", Name: "xn--caf-dma.fr", RegisteredOn: "2025-02-01", ExpiresOn: "2027-02-01"},

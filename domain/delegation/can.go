@@ -253,7 +253,7 @@ func SeesLink(g Grants, account, kind, id string) bool {
 // see a domain name alone does not get to know whose it is.
 func SeesContacts(g Grants, account string) bool {
 	contacts := Resource{Kind: "contact"}
-	return Can(g, account, ContactsManage, contacts) || Can(g, "", StaffAccounts, contacts)
+	return Can(g, account, ContactsManage, contacts) || Can(g, "", StaffUsersRead, contacts)
 }
 
 // Sees reports whether the holder of the grants may know that the account

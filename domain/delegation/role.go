@@ -98,3 +98,14 @@ func (r Role) holds(p domain.Permission) bool { return slices.Contains(powersOf[
 func (r Role) reads(p domain.Permission) bool { return slices.Contains(powersOf[r].reads, p) }
 
 func isStaff(p domain.Permission) bool { return slices.Contains(staffPermissions, p) }
+
+// ByRole reports whether it is the caller's staff role, rather than rights of
+// its own on the account, by which it may use a permission there: what it sees
+// then is recorded. Acting for an account is by the role, too.
+func ByRole(g Grants, account string, p domain.Permission, r Resource) bool {
+	if account == "" || !IsStaff(g) {
+		return false
+	}
+	grant, own := g.Accounts[account]
+	return !own || grant.Impersonation != "" || !grant.allows(p, r)
+}

@@ -58,6 +58,7 @@ func openAt(t *testing.T, host string) *house {
 	h.dispatcher = &commands.Dispatcher{
 		Store: h.Store, Codec: h.Codec, Vault: h.vault, Pepper: h.vault.Pepper(), Clock: time.Now, Rand: rand.Reader,
 	}
+	h.Reader.Witnessed(commands.NewWitness(h.dispatcher))
 	server := httptest.NewUnstartedServer(nil)
 	_, port, err := net.SplitHostPort(server.Listener.Addr().String())
 	if err != nil {

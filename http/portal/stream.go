@@ -42,14 +42,20 @@ func (p *pages) follows(v *visit, what, id, status string) (shown, bool) {
 	first, read := projections.Page{}, p.Reader
 	g := func() delegation.Grants { return v.caller.Grants }
 	all := map[string]shown{
-		"dashboard": {[]string{"news"}, func(context.Context) (any, error) { return v.board, nil }},
-		"services":  {[]string{"services"}, func(ctx context.Context) (any, error) { return read.Services(ctx, g(), v.account, first) }},
-		"service":   {[]string{"services"}, func(ctx context.Context) (any, error) { return read.Service(ctx, g(), v.account, id) }},
-		"domains":   {[]string{"domain_names"}, func(ctx context.Context) (any, error) { return read.DomainNames(ctx, g(), v.account, first) }},
-		"invoices":  {[]string{"invoices"}, func(ctx context.Context) (any, error) { return read.Invoices(ctx, g(), v.account, status, first) }},
-		"invoice":   {[]string{"invoices"}, func(ctx context.Context) (any, error) { return read.Invoice(ctx, g(), v.account, id) }},
-		"tickets":   {[]string{"tickets"}, func(ctx context.Context) (any, error) { return read.Tickets(ctx, g(), v.account, first) }},
-		"ticket":    {[]string{"tickets"}, func(ctx context.Context) (any, error) { return read.Ticket(ctx, g(), v.account, id) }},
+		"dashboard": {[]string{"news"}, func(ctx context.Context) (any, error) {
+			if v.page.Staff == nil {
+				return v.board, nil
+			}
+			err := p.readBoard(ctx, v)
+			return v.board, err
+		}},
+		"services": {[]string{"services"}, func(ctx context.Context) (any, error) { return read.Services(ctx, g(), v.account, first) }},
+		"service":  {[]string{"services"}, func(ctx context.Context) (any, error) { return read.Service(ctx, g(), v.account, id) }},
+		"domains":  {[]string{"domain_names"}, func(ctx context.Context) (any, error) { return read.DomainNames(ctx, g(), v.account, first) }},
+		"invoices": {[]string{"invoices"}, func(ctx context.Context) (any, error) { return read.Invoices(ctx, g(), v.account, status, first) }},
+		"invoice":  {[]string{"invoices"}, func(ctx context.Context) (any, error) { return read.Invoice(ctx, g(), v.account, id) }},
+		"tickets":  {[]string{"tickets"}, func(ctx context.Context) (any, error) { return read.Tickets(ctx, g(), v.account, first) }},
+		"ticket":   {[]string{"tickets"}, func(ctx context.Context) (any, error) { return read.Ticket(ctx, g(), v.account, id) }},
 	}
 	s, ok := all[what]
 	return s, ok

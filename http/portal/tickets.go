@@ -38,10 +38,18 @@ func (p *pages) showTicket(v *visit, status int) error {
 	if err := p.follow(v, "ticket", row.ID, row); err != nil {
 		return err
 	}
+	customer := v.board.Profile.Name
+	if v.page.Staff != nil && v.can(delegation.ProfileRead, "account", v.account) {
+		account, err := p.Reader.Account(v.r.Context(), v.caller.Grants, v.account)
+		if err != nil {
+			return err
+		}
+		customer = account.Name
+	}
 	writes := v.can(delegation.TicketsWrite, "ticket", row.ID)
 	closed := row.Status == ticket.StatusClosed
 	return p.show(v, status, "ticket", "tickets", "#"+row.Number+" - "+row.Subject, ticketPage{
-		Ticket: row, Customer: v.board.Profile.Name, Closed: closed, MayReply: writes && !closed, MayClose: writes && !closed,
+		Ticket: row, Customer: customer, Closed: closed, MayReply: writes && !closed, MayClose: writes && !closed,
 		MayReopen: writes && closed && row.ReopenUntil != nil && !p.Clock().After(*row.ReopenUntil),
 	})
 }

@@ -64,6 +64,7 @@ func functions(w *words, a *assets, drawn icons, zone *time.Location) template.F
 		"n":         w.count,
 		"some":      func(n int) bool { return n != 0 },
 		"act":       func(kind string) string { return w.textOr("act."+unversioned(kind), "act.other", "Type", kind) },
+		"looked":    func(what any) string { return w.textOr(fmt.Sprint("looked.", what), "looked.other") },
 		"related":   related,
 		"reason":    func(r any) string { return w.textOr(fmt.Sprint("service.reason.", r), "service.reason.other") },
 		"day":       p.day,

@@ -12,6 +12,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/hostfold/hostfold/domain"
+	"github.com/hostfold/hostfold/domain/delegation"
+	"github.com/hostfold/hostfold/domain/inspection"
 	"github.com/hostfold/hostfold/eventstore"
 	"github.com/hostfold/hostfold/eventstore/feed"
 	"github.com/hostfold/hostfold/eventstore/keystest"
@@ -94,6 +96,7 @@ func (s *Side) Run(lanes ...feed.Lane) {
 		s.t.Fatal(err)
 	}
 	s.Runner, s.Reader = runner, projections.NewReader(s.DB, runner, s.LogID)
+	s.Reader.Witnessed(nobody{})
 	ctx, cancel := context.WithCancel(context.WithoutCancel(s.t.Context()))
 	done := make(chan error, 1)
 	go func() { done <- runner.Run(ctx) }()
@@ -177,3 +180,9 @@ func (s *Side) RebuildsEqual() {
 		s.t.Errorf("rows after a rebuild differ (-before +after):\n%s", diff)
 	}
 }
+
+// nobody is the witness of tests that are not about it.
+type nobody struct{}
+
+// Saw lets staff see.
+func (nobody) Saw(context.Context, delegation.Grants, []inspection.Sight) error { return nil }

@@ -98,7 +98,7 @@ func (w *world) openPortal(ctx context.Context, store *node.Engine) (*portal, er
 		PublicURL:  &url.URL{Scheme: "http", Host: "portal.test"},
 		Dispatcher: &commands.Dispatcher{Store: store, Codec: codec, Vault: v, Pepper: v.Pepper(), Clock: time.Now, Rand: rand.Reader},
 		Vault:      v, Reader: reader, Answers: answers.Store{DB: w.pool}, Feed: projections.NewFeed(reader, store, codec),
-		Audit: projections.NewAudit(store, logID), Version: "bench", Clock: time.Now, NewID: uuid.New, Log: slog.New(slog.DiscardHandler),
+		Audit: projections.NewAudit(reader, store, logID), Version: "bench", Clock: time.Now, NewID: uuid.New, Log: slog.New(slog.DiscardHandler),
 	}}, nil
 }
 
