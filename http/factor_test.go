@@ -113,7 +113,8 @@ func TestOneTimeCodesFromTheSecretToTheirEnd(t *testing.T) {
 	}
 	phone := app{w, secret}
 	w.play(t, step{"a wrong code", ada, "POST", "/v1/me/totp/confirm", codeBody("000000"), nil, 422, "invalid_field", []string{`"field":"code"`, `"reason":"wrong_code"`}})
-	on := w.must(t, ada, http.MethodPost, "/v1/me/totp/confirm", codeBody(phone.now(t)), 200)
+	first := phone.now(t)
+	on := w.must(t, ada, http.MethodPost, "/v1/me/totp/confirm", codeBody(first), 200)
 	codes := recoveryCodes(t, on)
 	if m := mails.next(t, ada.email); !strings.Contains(m, "One-time codes are on") {
 		t.Errorf("the mail is %s", m)
@@ -124,7 +125,7 @@ func TestOneTimeCodesFromTheSecretToTheirEnd(t *testing.T) {
 	}
 	w.play(t,
 		step{"a secret while they are on", ada, "POST", "/v1/me/totp", "", nil, 409, "totp_on", nil},
-		step{"the code of the confirmation", nobody, "POST", "/v1/sessions", withTOTP(w.challenge(t, ada), phone.now(t)), nil, 401, "wrong_code", nil},
+		step{"the code of the confirmation", nobody, "POST", "/v1/sessions", withTOTP(w.challenge(t, ada), first), nil, 401, "wrong_code", nil},
 	)
 
 	code := phone.next(t)
