@@ -148,8 +148,11 @@ func TestStaffAreLedToASecondFactorAndBack(t *testing.T) {
 	if back := b.get(codes.Find(".acts a.btn").AttrOr("href", "")); back.path != wanted || back.status != http.StatusOK {
 		t.Fatalf("%d at %s: %s", back.status, back.path, back.text("main"))
 	}
-	if home := b.get("/portal"); home.path != "/portal/me/security" || home.Find("nav.menu, a[href$='/accounts']").Length() != 0 {
+	if home := b.get("/portal"); home.path != "/portal/staff" || home.Find("a[href='/portal/me/security']").Length() != 1 {
 		t.Errorf("at %s: %s", home.path, home.text("main"))
+	}
+	if own := b.get("/portal/me/security"); own.status != http.StatusOK || own.Find("nav.menu, a[href$='/accounts']").Length() != 0 {
+		t.Errorf("at %s: %s", own.path, own.text("main"))
 	}
 	asked := other.get(wanted)
 	if asked.path != "/portal/me/confirm" {
