@@ -284,6 +284,18 @@ func sellerFile(t *testing.T) string {
 // Checksums is the checksum of every read model of the running server.
 func (p *portal) Checksums(t *testing.T) map[string]string {
 	t.Helper()
+	db := p.connect(t)
+	defer db.Close()
+	sums, err := projections.Checksums(t.Context(), db, projections.Models())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sums
+}
+
+// connect opens the running server's database.
+func (p *portal) connect(t *testing.T) *pgxpool.Pool {
+	t.Helper()
 	database := p.database
 	if database == "" {
 		password, err := os.ReadFile(filepath.Join(p.dir, "postgres", "password"))
@@ -296,10 +308,5 @@ func (p *portal) Checksums(t *testing.T) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close()
-	sums, err := projections.Checksums(t.Context(), db, projections.Models())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return sums
+	return db
 }

@@ -94,6 +94,13 @@ func (m *mailServer) WaitFor(t *testing.T, n int) {
 	}
 }
 
+// Arrived is closed at the next mail.
+func (m *mailServer) Arrived() <-chan struct{} {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.arrived
+}
+
 // NewSession makes mailServer an smtp.Backend.
 func (m *mailServer) NewSession(*smtp.Conn) (smtp.Session, error) { return mailSession{m}, nil }
 

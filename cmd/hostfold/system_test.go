@@ -110,6 +110,7 @@ func survive(t *testing.T, p *portal, mails *mailServer, victims ...victim) {
 		}
 	})
 	t.Run("without every schema but vault the next start gives the same rows and sends nothing", func(t *testing.T) {
+		w.AwaitMails(t, mails)
 		before, accepted := p.Checksums(t), mails.Accepted()
 		p.DropDerived(t)
 		p.Start(t)

@@ -66,7 +66,7 @@ func newWorld(t *testing.T, p *portal, seed uint64) *world {
 		w.product(i)
 	}
 	for i := range 4 {
-		email := fmt.Sprintf("customer%d@example.com", i)
+		email := emailOf(i)
 		w.must("register", "", "POST", "/v1/users", map[string]any{"email": email, "password": password, "name": fmt.Sprintf("Customer %d", i), "locale": []string{"fr", "en"}[rng.IntN(2)]})
 		c := &customer{token: w.logIn(email, password)}
 		a := w.must("account", c.token, "POST", "/v1/accounts", map[string]any{
@@ -78,6 +78,9 @@ func newWorld(t *testing.T, p *portal, seed uint64) *world {
 	}
 	return w
 }
+
+// emailOf is a customer's address.
+func emailOf(i int) string { return fmt.Sprintf("customer%d@example.com", i) }
 
 func (w *world) logIn(email, password string) string {
 	w.t.Helper()
@@ -423,4 +426,35 @@ func equal[K comparable, V comparable](a, b map[K]V) bool {
 		}
 	}
 	return true
+}
+
+// AwaitMails waits until every mail was sent that what has happened calls for.
+// Mails are written in the order of their causes, so the last of them is that
+// of a reset asked for now; then no job is left to do.
+func (w *world) AwaitMails(t *testing.T, mails *mailServer) {
+	t.Helper()
+	if a, err := w.send(t.Context(), "POST", "/v1/password-resets", "", "", map[string]any{"email": emailOf(0)}); err != nil || a.Status != http.StatusAccepted {
+		t.Fatalf("ask for a reset: %d %v", a.Status, err)
+	}
+	db := w.portal.connect(t)
+	defer db.Close()
+	for timeout := time.After(2 * time.Minute); ; {
+		arrived := mails.Arrived()
+		var last bool
+		var left int
+		if err := db.QueryRow(t.Context(), `
+			SELECT EXISTS (SELECT 1 FROM read.mail WHERE template = 'reset_password'),
+			       (SELECT count(*) FROM river.river_job WHERE state IN ('available', 'pending', 'retryable', 'running'))`).Scan(&last, &left); err != nil {
+			t.Fatal(err)
+		}
+		if last && left == 0 {
+			return
+		}
+		select {
+		case <-arrived:
+		case <-time.After(100 * time.Millisecond): // a job ends after its mail
+		case <-timeout:
+			t.Fatalf("2 minutes later there are %d jobs left; the last mail was written: %v", left, last)
+		}
+	}
 }

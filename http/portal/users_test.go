@@ -69,6 +69,7 @@ func TestUsers(t *testing.T) {
 		t.Errorf("the delegate sees the users: %d", page.status)
 	}
 
+	s.Settle() // a page waits for a while, not until it is so
 	list := owner.get(at)
 	if got := list.texts("#list .badge"); len(got) != 1 || got[0] != "Active" {
 		t.Errorf("the list says %v", got)
