@@ -43,7 +43,7 @@ func (d *Dispatcher) MailAccount(ctx context.Context, call Call, m AccountMail) 
 		class = account.MailNews
 	}
 	a, gets, err := d.gets(ctx, m.Account, class, m.At)
-	if err != nil || !gets {
+	if err != nil || !gets || a.Status == account.StatusClosed && class != account.MailLegal {
 		return err
 	}
 	u, err := Load(ctx, d.Streams(), user.Decider.At(a.Owner))
@@ -86,7 +86,22 @@ func (d *Dispatcher) writeAccountMail(ctx context.Context, m AccountMail, a acco
 		}
 		return d.Mails.ServiceChanged(a.Owner, u, of, m.Thing, h.Label, what)
 	}
+	closing := func(step mailtext.ClosingStep, why []account.Reason) (message.Queued, error) {
+		return d.Mails.AccountClosing(a.Owner, u, of, step, why)
+	}
 	switch m.Type {
+	case account.ClosingRequested{}.EventType():
+		return closing(mailtext.ClosingRequested, nil)
+	case account.ClosingRefused{}.EventType():
+		fact, _, err := eventOf[account.ClosingRefused](ctx, d.Streams(), account.Decider.At(m.Account), m.Cause)
+		if err != nil {
+			return message.Queued{}, err
+		}
+		return closing(mailtext.ClosingRefused, fact.Why)
+	case account.Closed{}.EventType():
+		return closing(mailtext.AccountClosed, nil)
+	case account.Reopened{}.EventType():
+		return closing(mailtext.AccountReopened, nil)
 	case hosting.Provisioned{}.EventType():
 		return service(mailtext.ServiceActive)
 	case hosting.Suspended{}.EventType():

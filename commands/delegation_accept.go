@@ -114,12 +114,14 @@ func (d *Dispatcher) invited(ctx context.Context, call Call, token, ip string) (
 type acceptInvitation struct {
 	id, invitation, user string
 	holds                bool
+	refusal              error
 }
 
 func (c acceptInvitation) Target() delegation.Target   { return delegation.Decider.At(c.id) }
 func (acceptInvitation) Permission() domain.Permission { return delegation.SignedIn }
 
-// Gather looks whether the caller has become the account's owner.
+// Gather looks whether the caller has become the account's owner, and whether
+// the account closes.
 func (c acceptInvitation) Gather(ctx context.Context, s Streams) (acceptInvitation, error) {
 	d, err := Load(ctx, s, c.Target())
 	if err != nil {
@@ -127,10 +129,14 @@ func (c acceptInvitation) Gather(ctx context.Context, s Streams) (acceptInvitati
 	}
 	a, err := Load(ctx, s, account.Decider.At(d.Account))
 	c.holds = c.holds || a.Owner == c.user
+	c.refusal = a.MayTakeOn()
 	return c, err
 }
 
 func (c acceptInvitation) Decide(d delegation.Delegation, env Env) ([]delegation.Event, error) {
+	if c.refusal != nil && d.Status == delegation.StatusInvited {
+		return nil, c.refusal
+	}
 	return d.Accept(c.invitation, c.user, c.holds, env.Now)
 }
 

@@ -105,6 +105,8 @@ func (c startImpersonation) Decide(i impersonation.Impersonation, env Env) ([]im
 	switch {
 	case c.account.Owner == "":
 		return nil, domain.Missing("account")
+	case c.account.MayChange() != nil: // there is nothing to do for a closed one
+		return nil, c.account.MayChange()
 	case c.Ticket != "" && c.ticket.OwnerAccount() != c.AccountID:
 		return nil, domain.Invalid("ticket", "must be a ticket of the account")
 	}

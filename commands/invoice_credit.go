@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/hostfold/hostfold/domain"
+	"github.com/hostfold/hostfold/domain/account"
 	"github.com/hostfold/hostfold/domain/creditnote"
 	"github.com/hostfold/hostfold/domain/delegation"
 	"github.com/hostfold/hostfold/domain/invoice"
@@ -69,12 +70,29 @@ func (d *Dispatcher) FinishCredit(ctx context.Context, call Call, invoiceID, not
 	return IssuedCredit{Receipt: receipt, Number: number.Number, IssuedOn: number.IssueDate}, err
 }
 
-type requestCredit struct{ invoice, note, reason string }
+type requestCredit struct {
+	invoice, note, reason string
+	refusal               error
+}
 
 func (c requestCredit) Target() invoice.Target      { return invoice.Decider.At(c.invoice) }
 func (requestCredit) Permission() domain.Permission { return delegation.StaffBilling }
 
+// Gather looks whether the account is closed: staff open it again first.
+func (c requestCredit) Gather(ctx context.Context, s Streams) (requestCredit, error) {
+	inv, err := Load(ctx, s, c.Target())
+	if err != nil || inv.Account == "" {
+		return c, err
+	}
+	a, err := Load(ctx, s, account.Decider.At(inv.Account))
+	c.refusal = a.MayChange()
+	return c, err
+}
+
 func (c requestCredit) Decide(inv invoice.Invoice, _ Env) ([]invoice.Event, error) {
+	if c.refusal != nil {
+		return nil, c.refusal
+	}
 	return inv.RequestCredit(c.note, c.reason)
 }
 

@@ -41,8 +41,11 @@ func (c DraftInvoice) Gather(ctx context.Context, s Streams) (DraftInvoice, erro
 
 // Decide drafts the invoice.
 func (c DraftInvoice) Decide(inv invoice.Invoice, env Env) ([]invoice.Event, error) {
-	if !c.Buyer.Exists() || c.AccountID != env.Account {
+	if c.AccountID != env.Account {
 		return nil, account.ErrMissing
+	}
+	if err := c.Buyer.MayTakeOn(); err != nil {
+		return nil, err
 	}
 	return inv.Draft(c.AccountID, c.Buyer.Currency, c.DueOn, c.Lines)
 }

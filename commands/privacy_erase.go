@@ -51,7 +51,7 @@ func (c answerErasure) Decide(s privacy.Subject, _ Env) ([]privacy.Event, error)
 
 // EraseSubject carries out what can be erased at once of an accepted erasure:
 // the address is free again, everything in the vault about the user and the
-// keys are gone, and the log says so. It may be repeated, and has to be until
+// keys are gone, the accounts are closed, and the log says so. It may be repeated, and has to be until
 // CompleteErasure.
 func (d *Dispatcher) EraseSubject(ctx context.Context, call Call, userID string) error {
 	s, err := Load(ctx, d.Streams(), privacy.Decider.At(userID))
@@ -70,6 +70,11 @@ func (d *Dispatcher) EraseSubject(ctx context.Context, call Call, userID string)
 			continue
 		}
 		if err := d.destroyKey(ctx, call, userID, k, "erasure"); err != nil {
+			return err
+		}
+	}
+	for _, id := range s.Accounts {
+		if err := d.closeErased(ctx, call, id); err != nil {
 			return err
 		}
 	}

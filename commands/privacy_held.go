@@ -58,23 +58,36 @@ func (d *Dispatcher) heldOf(ctx context.Context, userID string) (held, error) {
 	if err := errors.Join(d.invitations(ctx, &h), d.contactsOf(ctx, &h)); err != nil || len(h.accounts) == 0 {
 		return h, err
 	}
-	found := map[string]map[string]bool{}
-	prefixes := []string{hosting.Decider.Category, domainname.Decider.Category, invoice.Decider.Category, creditnote.Decider.Category, contact.Decider.Category}
-	err = d.eachEvent(ctx, prefixes, func(r eventstore.Recorded) error {
-		m, err := eventstore.MetaOf(r)
-		if err != nil || !slices.Contains(h.accounts, m.Account) {
-			return err
-		}
-		put(found, m.Category, m.AggregateID)
+	h.streams, err = d.streamsOf(ctx, h.accounts, []string{
+		hosting.Decider.Category, domainname.Decider.Category, invoice.Decider.Category, creditnote.Decider.Category, contact.Decider.Category,
+	}, func(m eventstore.Meta) {
 		if m.Category == invoice.Decider.Category || m.Category == creditnote.Decider.Category {
 			h.billed = max(h.billed, m.OccurredAt.Year(), m.RecordedAt.Year())
 		}
+	})
+	return h, err
+}
+
+// streamsOf are the ids of the streams of some accounts, by category; each,
+// which may be nil, sees the metadata of all their events.
+func (d *Dispatcher) streamsOf(ctx context.Context, accounts, categories []string, each func(eventstore.Meta)) (map[string][]string, error) {
+	found := map[string]map[string]bool{}
+	err := d.eachEvent(ctx, categories, func(r eventstore.Recorded) error {
+		m, err := eventstore.MetaOf(r)
+		if err != nil || !slices.Contains(accounts, m.Account) {
+			return err
+		}
+		put(found, m.Category, m.AggregateID)
+		if each != nil {
+			each(m)
+		}
 		return nil
 	})
+	streams := map[string][]string{}
 	for category, ids := range found {
-		h.streams[category] = slices.Sorted(maps.Keys(ids))
+		streams[category] = slices.Sorted(maps.Keys(ids))
 	}
-	return h, err
+	return streams, err
 }
 
 func put(all map[string]map[string]bool, category, id string) {
@@ -215,36 +228,12 @@ func (d *Dispatcher) eachEvent(ctx context.Context, categories []string, do func
 // obstacles are the reasons for which nothing can be erased yet: what is under
 // contract or not settled.
 func (d *Dispatcher) obstacles(ctx context.Context, h held, today domain.Date) ([]privacy.Reason, error) {
+	why, err := d.unsettled(ctx, h.streams, today)
 	var found []privacy.Reason
-	add := func(r privacy.Reason) {
-		if !slices.Contains(found, r) {
-			found = append(found, r)
-		}
+	for _, r := range why {
+		found = append(found, privacy.Reason(r))
 	}
-	for range h.streams[hosting.Decider.Category] {
-		add(privacy.LiveServices) // a service that was made has no end yet
-	}
-	for _, id := range h.streams[domainname.Decider.Category] {
-		n, err := Load(ctx, d.Streams(), domainname.Decider.At(id))
-		if err != nil {
-			return nil, err
-		}
-		if n.Status == domainname.StatusActive && !n.ExpiresOn.Before(today) {
-			add(privacy.LiveDomains)
-		}
-	}
-	for _, id := range h.streams[invoice.Decider.Category] {
-		inv, err := Load(ctx, d.Streams(), invoice.Decider.At(id))
-		if err != nil {
-			return nil, err
-		}
-		switch inv.Status {
-		case invoice.StatusDraft, invoice.StatusIssuing, invoice.StatusUnpaid, invoice.StatusPartiallyPaid:
-			add(privacy.UnpaidInvoices)
-		case invoice.StatusNone, invoice.StatusPaid, invoice.StatusCredited, invoice.StatusDiscarded:
-		}
-	}
-	return found, nil
+	return found, err
 }
 
 // keys are the keys of the person, each with the day of its end.

@@ -52,11 +52,12 @@ func (c CreateService) Decide(h hosting.Hosting, env Env) ([]hosting.Event, erro
 	return h.Create(c.AccountID, c.Product, c.Sold, c.Label, c.Cycle)
 }
 
-// mustBeOpen refuses an account that does not exist.
+// mustBeOpen refuses an account that does not exist, closes or is closed: it
+// takes on nothing new.
 func mustBeOpen(ctx context.Context, s Streams, accountID string) error {
 	a, err := Load(ctx, s, account.Decider.At(accountID))
-	if err == nil && !a.Exists() {
-		return account.ErrMissing
+	if err != nil {
+		return err
 	}
-	return err
+	return a.MayTakeOn()
 }

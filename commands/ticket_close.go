@@ -1,7 +1,10 @@
 package commands
 
 import (
+	"context"
+
 	"github.com/hostfold/hostfold/domain"
+	"github.com/hostfold/hostfold/domain/account"
 	"github.com/hostfold/hostfold/domain/delegation"
 	"github.com/hostfold/hostfold/domain/ticket"
 )
@@ -39,6 +42,7 @@ func (StaffCloseTicket) Decide(t ticket.Ticket, env Env) ([]ticket.Event, error)
 // ReopenTicket takes a closed ticket up again.
 type ReopenTicket struct {
 	TicketID string `json:"-"`
+	refusal  error
 }
 
 // Target is the ticket.
@@ -47,7 +51,21 @@ func (c ReopenTicket) Target() ticket.Target { return ticket.Decider.At(c.Ticket
 // Permission is the account's.
 func (ReopenTicket) Permission() domain.Permission { return delegation.TicketsWrite }
 
+// Gather looks whether the account takes on anything.
+func (c ReopenTicket) Gather(ctx context.Context, s Streams) (ReopenTicket, error) {
+	t, err := Load(ctx, s, c.Target())
+	if err != nil || t.Account == "" {
+		return c, err
+	}
+	a, err := Load(ctx, s, account.Decider.At(t.Account))
+	c.refusal = a.MayTakeOn()
+	return c, err
+}
+
 // Decide reopens the ticket.
-func (ReopenTicket) Decide(t ticket.Ticket, env Env) ([]ticket.Event, error) {
+func (c ReopenTicket) Decide(t ticket.Ticket, env Env) ([]ticket.Event, error) {
+	if c.refusal != nil && t.Status == ticket.StatusClosed {
+		return nil, c.refusal
+	}
 	return t.Reopen(env.Now)
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/hostfold/hostfold/domain"
+	"github.com/hostfold/hostfold/domain/account"
 	"github.com/hostfold/hostfold/domain/apitoken"
 	"github.com/hostfold/hostfold/domain/delegation"
 )
@@ -36,6 +37,13 @@ func (d *Dispatcher) IssueToken(ctx context.Context, call Call, cmd IssueToken) 
 		return Receipt{}, "", err
 	}
 	if err := d.requireFresh(ctx, call); err != nil {
+		return Receipt{}, "", err
+	}
+	of, err := Load(ctx, d.Streams(), account.Decider.At(cmd.AccountID))
+	if err == nil {
+		err = of.MayChange()
+	}
+	if err != nil {
 		return Receipt{}, "", err
 	}
 	token, err := d.Vault.AddAPIToken(ctx, cmd.TokenID)

@@ -17,8 +17,8 @@ type CloseUser struct {
 	Password string `json:"password" doc:"The caller's password."`
 }
 
-// CloseUser is refused while the caller owns an account. Who owns what is told
-// by the rights that the call carries.
+// CloseUser is refused while the caller owns an account that is not closed. Who
+// owns what is told by the rights that the call carries.
 func (d *Dispatcher) CloseUser(ctx context.Context, call Call, cmd CloseUser) (Receipt, error) {
 	ctx, cancel := d.bound(ctx)
 	defer cancel()
@@ -31,7 +31,7 @@ func (d *Dispatcher) CloseUser(ctx context.Context, call Call, cmd CloseUser) (R
 	}
 	owns := false
 	for _, grant := range call.Grants.Accounts {
-		owns = owns || grant.Owner
+		owns = owns || grant.Owner && !grant.Closed
 	}
 	if _, err := u.Close(owns); err != nil {
 		return Receipt{}, err // and no session has ended

@@ -106,6 +106,9 @@ func expectations() map[string]expectation {
 		"GET /v1/accounts/{account}/dashboard": {needs: delegation.ProfileRead, or: []domain.Permission{delegation.ServicesRead, delegation.DomainsRead, delegation.InvoicesRead, delegation.TicketsRead, delegation.NotificationsRead}},
 
 		// The payer.
+		"POST /v1/accounts/{account}/closing":         {needs: delegation.Owner},
+		"DELETE /v1/accounts/{account}/closing":       {needs: delegation.Owner},
+		"POST /v1/staff/accounts/{account}/reopen":    {needs: delegation.StaffAccounts},
 		"GET /v1/accounts/{account}/billing-identity": {needs: delegation.ProfileRead},
 		"PUT /v1/accounts/{account}/billing-identity": {needs: delegation.ProfileWrite, body: `{"kind":"individual","name":"New","country":"FR","address":{"line1":"x","postal_code":"75002","city":"Paris"}}`},
 

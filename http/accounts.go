@@ -37,6 +37,19 @@ func (a *api) accounts() {
 		notes: "As a whole: a field that is left out is empty. Invoices that are issued keep what they say. " +
 			"A French company number is a SIREN or SIRET, a VAT number has the form of its country; both are checked for slips, not asked for at the register or VIES.",
 	}, func(r *request, c *commands.SetBillingIdentity) { c.AccountID = r.account })
+	write(a, operation{
+		method: http.MethodPost, path: "/v1/accounts/{account}/closing", summary: "Ask to close an account", status: http.StatusAccepted,
+		notes: "For the owner, who has confirmed its session lately. From here on the account takes on nothing new. A little later its status is closed, or it is open again and close_refused says why. A closed account is only read, and its delegations end.",
+	}, func(r *request, c *commands.RequestClosing) { c.AccountID = r.account },
+		func(ctx context.Context, call commands.Call, c commands.RequestClosing) (commands.Receipt, Ref, error) {
+			return ref(a.Dispatcher.RequestClosing(ctx, call, c))
+		})
+	command(a, operation{
+		method: http.MethodDelete, path: "/v1/accounts/{account}/closing", summary: "Keep an account that was to be closed",
+	}, func(r *request, c *commands.WithdrawClosing) { c.AccountID = r.account })
+	command(a, operation{
+		method: http.MethodPost, path: "/v1/staff/accounts/{account}/reopen", summary: "Open a closed account again", rights: true,
+	}, func(r *request, c *commands.ReopenAccount) { c.AccountID = r.account })
 	read(a, operation{
 		method: http.MethodGet, path: "/v1/accounts/{account}/dashboard", summary: "Read the dashboard", model: "dashboard",
 		notes: "Counts that the caller may not see are absent.",

@@ -4,6 +4,9 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/hostfold/hostfold/commands"
+	"github.com/hostfold/hostfold/domain/account"
 )
 
 const billingBody = `{"kind":"company","name":"Alice SARL","company_number":"732 829 320","vat_number":"FR44732829320","country":"FR",` +
@@ -60,4 +63,104 @@ func TestCommunicationPreferences(t *testing.T) {
 	if shown := w.see(t, ada, path, chosen); !strings.Contains(string(shown.body), `"services":true,"tickets":false,"news":true`) {
 		t.Errorf("%s", shown.body)
 	}
+}
+
+// answerClosing does what the process manager does with the latest request.
+func (w *world) answerClosing(t *testing.T, id string) {
+	t.Helper()
+	a, err := commands.Load(t.Context(), w.dispatcher.Streams(), account.Decider.At(id))
+	if err == nil {
+		err = w.dispatcher.AnswerClosing(t.Context(), system(), id, a.Closing)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Settle()
+}
+
+func TestClosingAnAccount(t *testing.T) {
+	t.Parallel()
+	s := set(t)
+	path := "/v1/accounts/" + s.alice.account
+	closing, staffPath := path+"/closing", "/v1/staff/accounts/"+s.alice.account
+	_, carol := s.delegate(t, s.alice, s.member(t, "carol"), onAll)
+	s.play(t,
+		step{"a delegate does not close it", carol, "POST", closing, "", nil, 403, "denied", nil},
+		step{"nor does staff", s.clerk, "POST", closing, "", nil, 403, "denied", nil},
+		step{"the owner asks", s.alice, "POST", closing, "", nil, 202, "", nil},
+		step{"no new service", s.clerk, "POST", staffPath + "/services", `{"product":"` + s.product + `","label":"x","cycle":"monthly"}`, nil, 409, "account_closing", nil},
+		step{"no new domain", s.clerk, "POST", staffPath + "/domains", `{"name":"new.example","registered_on":"2026-01-02","expires_on":"2027-01-02"}`, nil, 409, "account_closing", nil},
+		step{"no new invoice", s.clerk, "POST", staffPath + "/invoices", invoiceBody, nil, 409, "account_closing", nil},
+		step{"no new ticket", s.alice, "POST", path + "/tickets", ticketBody, nil, 409, "account_closing", nil},
+		step{"no new delegate", s.alice, "POST", path + "/delegations", `{"email":"d@example.com",` + onAll + `}`, nil, 409, "account_closing", nil},
+		step{"an open ticket goes on", s.alice, "POST", path + "/tickets/" + s.ticket + "/replies", `{"message":"And?"}`, nil, 201, "", nil},
+	)
+	s.Settle()
+	s.play(t, step{"it is closing", s.alice, "GET", path, "", nil, 200, "", []string{`"status":"closing"`}})
+	s.answerClosing(t, s.alice.account)
+	s.play(t,
+		step{"refused with every reason", s.alice, "GET", path, "", nil, 200, "", []string{`"status":"open"`, `"close_refused":["live_services","live_domains","unpaid_invoices","open_tickets"]`}},
+		step{"and it goes on", s.alice, "POST", path + "/tickets", ticketBody, nil, 201, "", nil},
+		step{"asked again", s.alice, "POST", closing, "", nil, 202, "", nil},
+		step{"withdrawn", s.alice, "DELETE", closing, "", nil, 200, "", nil},
+		step{"and it goes on again", s.alice, "POST", path + "/tickets", ticketBody, nil, 201, "", nil},
+		step{"an owner of an open account is not closed", s.bob, "POST", "/v1/me/close", `{"password":"` + password + `"}`, nil, 409, "owns_accounts", nil},
+	)
+}
+
+// TestAClosedAccountIsOnlyRead closes one that holds a paid invoice and a
+// closed ticket.
+func TestAClosedAccountIsOnlyRead(t *testing.T) {
+	t.Parallel()
+	w := begin(t)
+	w.sells(t)
+	clerk, ada := w.staff(t), w.customer(t, "ada")
+	path, staffPath := "/v1/accounts/"+ada.account, "/v1/staff/accounts/"+ada.account
+	inv := w.must(t, clerk, http.MethodPost, staffPath+"/invoices", invoiceBody, 201).ID(t)
+	w.must(t, clerk, http.MethodPost, staffPath+"/invoices/"+inv+"/issue", "", 200)
+	w.must(t, clerk, http.MethodPost, staffPath+"/invoices/"+inv+"/payments", `{"amount":{"amount":"24.00","currency":"EUR"},"reference":"x","received_on":"2026-01-05"}`, 200)
+	tkt := w.must(t, ada, http.MethodPost, path+"/tickets", ticketBody, 201).ID(t)
+	w.must(t, ada, http.MethodPost, path+"/tickets/"+tkt+"/close", "", 200)
+	dlg, carol := w.delegate(t, ada, w.member(t, "carol"), onAll)
+	_, program := w.token(t, ada, ada.account, `{"name":"x","permissions":["*"]}`)
+	_, pending := w.invite(t, ada, "bob@example.com", onAll)
+	bob := w.member(t, "bob")
+	w.must(t, ada, http.MethodPost, path+"/closing", "", 202)
+	w.play(t, step{"no invitation is accepted", bob, "POST", "/v1/delegations/accept", token(pending), nil, 409, "account_closing", nil})
+	w.answerClosing(t, ada.account)
+	w.play(t,
+		step{"it is closed", ada, "GET", path, "", nil, 200, "", []string{`"status":"closed"`}},
+		step{"and listed as closed", ada, "GET", "/v1/me/accounts", "", nil, 200, "", []string{`"status":"closed"`}},
+		step{"invoices are read", ada, "GET", path + "/invoices/" + inv, "", nil, 200, "", []string{`"status":"paid"`}},
+		step{"tickets too", ada, "GET", path + "/tickets/" + tkt, "", nil, 200, "", nil},
+		step{"the dashboard too", ada, "GET", path + "/dashboard", "", nil, 200, "", nil},
+		step{"the history says who did it", ada, "GET", path + "/history", "", nil, 200, "", []string{"account.closed.v1", "account.closing_requested.v1"}},
+		step{"by tokens as well", program, "GET", path + "/invoices", "", nil, 200, "", []string{inv}},
+		step{"the profile is not changed", ada, "PATCH", path, `{"name":"x"}`, nil, 409, "account_closed", nil},
+		step{"nor the billing identity", ada, "PUT", path + "/billing-identity", billingBody, nil, 409, "account_closed", nil},
+		step{"no ticket", ada, "POST", path + "/tickets", ticketBody, nil, 409, "account_closed", nil},
+		step{"none is reopened", ada, "POST", path + "/tickets/" + tkt + "/reopen", "", nil, 409, "account_closed", nil},
+		step{"nor by tokens", program, "POST", path + "/tickets/" + tkt + "/reopen", "", nil, 409, "account_closed", nil},
+		step{"no notification is marked", ada, "POST", path + "/notifications/read-all", "", nil, 409, "account_closed", nil},
+		step{"nobody is invited", ada, "POST", path + "/delegations", `{"email":"d@example.com",` + onAll + `}`, nil, 409, "account_closed", nil},
+		step{"no token is made", ada, "POST", path + "/api-tokens", `{"name":"y","permissions":["*"]}`, nil, 409, "account_closed", nil},
+		step{"not closed again", ada, "POST", path + "/closing", "", nil, 409, "account_closed", nil},
+		step{"staff make no service", clerk, "POST", staffPath + "/services", `{"product":"prd_1","label":"x","cycle":"monthly"}`, nil, 409, "account_closed", nil},
+		step{"nor a credit note", clerk, "POST", staffPath + "/invoices/" + inv + "/credit", `{"reason":"x"}`, nil, 409, "account_closed", nil},
+		step{"the delegate is out", carol, "GET", path + "/invoices", "", nil, 404, "not_found", nil},
+		step{"strangers learn nothing", bob, "GET", path, "", nil, 404, "not_found", nil},
+		step{"only staff open it again", ada, "POST", staffPath + "/reopen", "", nil, 403, "denied", nil},
+		step{"staff do", clerk, "POST", staffPath + "/reopen", "", nil, 200, "", nil},
+		step{"and it goes on", ada, "POST", path + "/tickets", ticketBody, nil, 201, "", nil},
+		step{"the delegation stays ended", ada, "GET", path + "/delegations/" + dlg, "", nil, 200, "", []string{`"status":"revoked"`}},
+	)
+	// Closed once more, it does not keep its owner from leaving.
+	w.Settle()
+	for _, item := range w.must(t, ada, http.MethodGet, path+"/tickets", "", 200).items(t) {
+		w.do(t, ada, http.MethodPost, path+"/tickets/"+item.(map[string]any)["id"].(string)+"/close", "")
+	}
+	w.must(t, ada, http.MethodPost, path+"/closing", "", 202)
+	w.answerClosing(t, ada.account)
+	w.must(t, ada, http.MethodPost, "/v1/me/close", `{"password":"`+password+`"}`, 204)
+	w.play(t, step{"nobody is there to open it for", clerk, "POST", staffPath + "/reopen", "", nil, 409, "account_owner_gone", nil})
 }

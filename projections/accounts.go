@@ -26,6 +26,12 @@ type AccountRow struct {
 	Address   account.Address `db:"address,jsonb" json:"address,omitzero"`
 	// Billing is whom invoices are made out to, nil while it is the profile.
 	Billing *account.BillingIdentity `db:"billing,jsonb" json:"billing_identity,omitempty"`
+	// Status is open, closing (asked for and not answered yet) or closed.
+	Status account.Status `db:"status" json:"status"`
+	// StatusAt is when it last changed, CloseRefused why the account was not
+	// closed when that was last asked for.
+	StatusAt     *time.Time       `db:"status_at" json:"status_at,omitempty"`
+	CloseRefused []account.Reason `db:"close_refused,jsonb" json:"close_refused,omitempty"`
 	// Communication is which mail the account gets.
 	Communication  Communication `db:"communication,jsonb" json:"communication"`
 	CreatedAt      time.Time     `db:"created_at" json:"created_at"`
@@ -53,18 +59,24 @@ type OwnAccount struct {
 	Name string `json:"name"`
 	// Role is owner or delegate.
 	Role string `json:"role"`
+	// Status is open, closing or closed; a closed one is only read.
+	Status account.Status `json:"status"`
 	delegation.Terms
 }
 
 // accounts keeps read.account.
 func accounts() Model {
+	status := func(rows *Rows[AccountRow], m Meta, to account.Status, why ...account.Reason) {
+		row := rows.Get(m.AggregateID)
+		row.Status, row.StatusAt, row.CloseRefused = to, &m.OccurredAt, why
+	}
 	return Define("accounts", Keep(Table{Name: "read.account", Category: account.Decider.Category}, slices.Concat([]Handler[AccountRow]{
 		On(func(rows *Rows[AccountRow], e account.Opened, m Meta) {
 			row := rows.Get(m.AggregateID)
 			row.Owner, row.Name, row.Kind, row.Country = e.Owner, e.Name, e.Kind, e.Country
 			row.Currency, row.VATNumber, row.Address = e.Currency, e.VATNumber, e.Address
 			row.Communication = Communication{true, true, account.Decider.Fold(e).Communication}
-			row.CreatedAt = m.OccurredAt
+			row.Status, row.CreatedAt = account.StatusOpen, m.OccurredAt
 		}),
 		On(func(rows *Rows[AccountRow], e account.ProfileUpdated, m Meta) {
 			row := rows.Get(m.AggregateID)
@@ -77,6 +89,15 @@ func accounts() Model {
 		On(func(rows *Rows[AccountRow], e account.CommunicationPreferencesChanged, m Meta) {
 			rows.Get(m.AggregateID).Communication.Communication = account.Communication(e)
 		}),
+		On(func(rows *Rows[AccountRow], _ account.ClosingRequested, m Meta) {
+			status(rows, m, account.StatusClosing)
+		}),
+		On(func(rows *Rows[AccountRow], _ account.ClosingWithdrawn, m Meta) { status(rows, m, account.StatusOpen) }),
+		On(func(rows *Rows[AccountRow], e account.ClosingRefused, m Meta) {
+			status(rows, m, account.StatusOpen, e.Why...)
+		}),
+		On(func(rows *Rows[AccountRow], _ account.Closed, m Meta) { status(rows, m, account.StatusClosed) }),
+		On(func(rows *Rows[AccountRow], _ account.Reopened, m Meta) { status(rows, m, account.StatusOpen) }),
 	}, onErased(subjectkey.Profile, func(row *AccountRow) {
 		erase(&row.Name, &row.VATNumber)
 		eraseAddress(&row.Address)
@@ -87,7 +108,7 @@ func accounts() Model {
 	}))...))
 }
 
-const accountColumns = `id, owner, name, kind, country, currency, vat_number, address, billing, communication, created_at, stream_revision`
+const accountColumns = `id, owner, name, kind, country, currency, vat_number, address, billing, communication, status, status_at, close_refused, created_at, stream_revision`
 
 // Account is an account's profile.
 func (r *Reader) Account(ctx context.Context, g delegation.Grants, id string) (AccountRow, error) {
@@ -159,7 +180,7 @@ func (r *Reader) OwnAccounts(ctx context.Context, g delegation.Grants) ([]OwnAcc
 	own := make([]OwnAccount, len(found))
 	for i, row := range found {
 		grant := g.Accounts[row.ID]
-		own[i] = OwnAccount{ID: row.ID, Name: row.Name, Role: "delegate", Terms: grant.Terms}
+		own[i] = OwnAccount{ID: row.ID, Name: row.Name, Role: "delegate", Status: row.Status, Terms: grant.Terms}
 		if grant.Owner {
 			own[i].Role = "owner"
 			own[i].Terms = delegation.Terms{Permissions: []domain.Permission{"*"}, Scope: delegation.Scope{All: true}}

@@ -37,6 +37,10 @@ func rights() Model {
 			func(rows *Rows[rightsRow], e account.Opened, m Meta) {
 				put(&rows.Get(e.Owner).Accounts, m.AggregateID, delegation.Grant{Owner: true})
 			}),
+		OnKey(func(e account.Closed, _ Meta) []string { return []string{e.Owner} },
+			func(rows *Rows[rightsRow], e account.Closed, m Meta) { closed(rows, e.Owner, m, true) }),
+		OnKey(func(e account.Reopened, _ Meta) []string { return []string{e.Owner} },
+			func(rows *Rows[rightsRow], e account.Reopened, m Meta) { closed(rows, e.Owner, m, false) }),
 		On(func(rows *Rows[rightsRow], _ user.Locked, m Meta) { rows.Get(m.AggregateID).KeptOut = true }),
 		On(func(rows *Rows[rightsRow], _ user.Unlocked, m Meta) { rows.Get(m.AggregateID).KeptOut = false }),
 		On(func(rows *Rows[rightsRow], _ user.Closed, m Meta) { rows.Get(m.AggregateID).KeptOut = true }),
@@ -96,6 +100,16 @@ func change(rows *Rows[rightsRow], user, account string, m Meta, terms delegatio
 		return
 	}
 	delete(row.Accounts, account)
+}
+
+// closed notes whether an account is only read. Nobody but its owner holds
+// anything on a closed one: its delegations ended before.
+func closed(rows *Rows[rightsRow], owner string, m Meta, closed bool) {
+	row := rows.Get(owner)
+	if grant, ok := row.Accounts[m.AggregateID]; ok {
+		grant.Closed = closed
+		row.Accounts[m.AggregateID] = grant
+	}
 }
 
 // rightsPatience is how long the log may be ahead of the rights.

@@ -111,3 +111,36 @@ func TestMailFollowsTheChoiceOfTheAccountWhenItHappened(t *testing.T) {
 		t.Errorf("reading the log anew brought other mail: %s", diff)
 	}
 }
+
+func TestClosingIsAnsweredAndToldByMail(t *testing.T) {
+	t.Parallel()
+	_, sink := office(t)
+	c := newCompany(t, sink)
+	c.choose(false, false, false)
+	c.start()
+	ask := func() {
+		t.Helper()
+		call := commandtest.SystemCall()
+		call.Account = "acc_1"
+		if _, err := c.RequestClosing(t.Context(), call, commands.RequestClosing{AccountID: "acc_1"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	draft := c.draft()
+	ask()
+	refused := string(c.waitFor("account.closing_refused.", 1)[0].Data)
+	if refused != `{"why":["unpaid_invoices"]}` {
+		t.Errorf("refused with %s", refused)
+	}
+	if _, err := commands.Execute(t.Context(), c.Dispatcher, commandtest.StaffCall("acc_1"), commands.DiscardInvoice{InvoiceID: draft}); err != nil {
+		t.Fatal(err)
+	}
+	ask()
+	c.waitFor("account.closed.", 1)
+	run(c, commands.ReopenAccount{AccountID: "acc_1"})
+	c.waitFor("message.queued.", 5)
+	c.stop()
+	if diff := cmp.Diff(slices.Repeat([]string{"account_closing"}, 5), c.templates()); diff != "" {
+		t.Error(diff)
+	}
+}

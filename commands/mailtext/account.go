@@ -3,6 +3,7 @@ package mailtext
 import (
 	"strings"
 
+	"github.com/hostfold/hostfold/domain/account"
 	"github.com/hostfold/hostfold/domain/message"
 	"github.com/hostfold/hostfold/domain/user"
 )
@@ -58,4 +59,27 @@ func (w Writer) about(name string, version int, id string, u user.User, of About
 // begin a paragraph of its own.
 func plain(text string) string {
 	return strings.Join(strings.Fields(strings.ReplaceAll(text, Secret, "")), " ")
+}
+
+// ClosingStep is how far the closing of an account has come.
+type ClosingStep string
+
+// What an owner hears of it.
+const (
+	ClosingRequested ClosingStep = "requested"
+	ClosingRefused   ClosingStep = "refused"
+	AccountClosed    ClosingStep = "closed"
+	AccountReopened  ClosingStep = "reopened"
+)
+
+// AccountClosing tells an account's owner how far its closing has come, and why
+// it was refused.
+func (w Writer) AccountClosing(id string, u user.User, of About, step ClosingStep, why []account.Reason) (message.Queued, error) {
+	reasons := map[string]bool{}
+	for _, r := range why {
+		reasons[string(r)] = true
+	}
+	return w.about(AccountClosing, accountClosingVersion, id, u, of, map[string]any{
+		"What": string(step), "Why": reasons, "Link": w.link("portal", of.Account, "close"), "Invoices": w.link("portal", of.Account, "invoices"),
+	})
 }

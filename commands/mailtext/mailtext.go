@@ -50,7 +50,8 @@ const (
 	// FactorReset warns a user that its second factors are about to be removed.
 	FactorReset = "factor_reset"
 	// Impersonation tells an account's owner that staff act for the account.
-	Impersonation = "impersonation"
+	Impersonation  = "impersonation"
+	AccountClosing = "account_closing"
 
 	invoiceIssuedVersion      = 2
 	registrationNoticeVersion = 2
@@ -70,6 +71,7 @@ const (
 	newsPublishedVersion       = 1
 	contactVerificationVersion = 1
 	impersonationVersion       = 1
+	accountClosingVersion      = 1
 )
 
 // Secret stands in a mail's words for the secret of its link. Only the job that

@@ -37,6 +37,7 @@ func mailLane(jobs *river.Client[pgx.Tx]) feed.Lane {
 			"user.recovery_codes_regenerated.", "user.recovery_code_used.", "user.passkey_copy_suspected.",
 			"user.factor_reset_requested.", "user.factor_reset_cancelled.", "user.factors_reset.",
 			"hosting.provisioned.", "hosting.suspended.", "hosting.suspension_lifted.", "ticket.staff_replied.", "announcement.published.",
+			"account.closing_requested.", "account.closing_refused.", "account.closed.", "account.reopened.",
 		},
 		Handle: func(ctx context.Context, tx *feed.Tx, b *feed.Batch) error {
 			var p pending
@@ -54,7 +55,8 @@ func mailLane(jobs *river.Client[pgx.Tx]) feed.Lane {
 					if !e.Meta.GivenTime && !firstCodes(fact) {
 						p.want(e.Meta.EventID.String(), WriteUserMail{Cause: causeOf(e.Meta), User: id, About: e.Meta.Type, At: e.Meta.RecordedAt}, time.Time{})
 					}
-				case hosting.Provisioned, hosting.Suspended, hosting.SuspensionLifted, ticket.StaffReplied:
+				case hosting.Provisioned, hosting.Suspended, hosting.SuspensionLifted, ticket.StaffReplied,
+					account.ClosingRequested, account.ClosingRefused, account.Closed, account.Reopened:
 					if !e.Meta.GivenTime && told(fact) {
 						p.want(e.Meta.EventID.String(), accountMail(e.Meta), time.Time{})
 					}
@@ -93,6 +95,8 @@ func told(fact domain.Event) bool {
 		return len(e.Reasons) == 1
 	case hosting.SuspensionLifted:
 		return len(e.Reasons) == 0
+	case account.Closed:
+		return !e.Erasure // there is nobody to tell
 	}
 	return true
 }

@@ -34,7 +34,7 @@ func Lanes(jobs *river.Client[pgx.Tx], finishAfter time.Duration) []feed.Lane {
 	}
 	return []feed.Lane{
 		finishLane(jobs, finishAfter), mailLane(jobs), userLane(jobs), delegationLane(jobs), contactLane(jobs),
-		impersonationLane(jobs), privacyLane(jobs),
+		impersonationLane(jobs), accountLane(jobs, finishAfter), privacyLane(jobs),
 	}
 }
 
@@ -45,6 +45,7 @@ func AddWorkers(workers *river.Workers, d *commands.Dispatcher) {
 	river.AddWorker(workers, &finishHold{d: d})
 	river.AddWorker(workers, &writeInvoiceMail{d: d})
 	river.AddWorker(workers, &writeAccountMail{d: d})
+	river.AddWorker(workers, &answerClosing{d: d})
 	river.AddWorker(workers, &writeUserMail{d: d})
 	river.AddWorker(workers, &finishEmailChange{d: d})
 	river.AddWorker(workers, &finishClose{d: d})

@@ -28,6 +28,11 @@ var Decider = domain.Decider[Account, Event]{
 		domain.PublicTypeOf[ProfileUpdated](delegation.ProfileRead),
 		domain.PublicTypeOf[BillingIdentityChanged](delegation.ProfileRead),
 		domain.PublicTypeOf[CommunicationPreferencesChanged](delegation.ProfileRead),
+		domain.PublicTypeOf[ClosingRequested](delegation.ProfileRead),
+		domain.PublicTypeOf[ClosingWithdrawn](delegation.ProfileRead),
+		domain.PublicTypeOf[ClosingRefused](delegation.ProfileRead),
+		domain.PublicTypeOf[Closed](delegation.ProfileRead),
+		domain.PublicTypeOf[Reopened](delegation.ProfileRead),
 	},
 }
 
@@ -54,6 +59,9 @@ type Account struct {
 	Billing BillingIdentity
 	// Communication is which mail the account gets.
 	Communication Communication
+	Status        Status
+	// Closing is the request to close that is not answered yet.
+	Closing string
 }
 
 // Exists reports whether the account was opened.

@@ -42,8 +42,8 @@ func (e BillingIdentityChanged) apply(a Account) Account {
 
 // SetBillingIdentity says whom invoices are made out to, as a whole.
 func (a Account) SetBillingIdentity(to BillingIdentity) ([]Event, error) {
-	if !a.Exists() {
-		return nil, ErrMissing
+	if err := a.MayChange(); err != nil {
+		return nil, err
 	}
 	var c domain.Check
 	c.That(to.Kind == Individual || to.Kind == Company, "kind", "must be individual or company")

@@ -74,8 +74,8 @@ var ErrCompulsoryMail = &domain.Error{
 
 // ChooseCommunication changes what is given.
 func (a Account) ChooseCommunication(to Choice) ([]Event, error) {
-	if !a.Exists() {
-		return nil, ErrMissing
+	if err := a.MayChange(); err != nil {
+		return nil, err
 	}
 	refused := *ErrCompulsoryMail
 	for field, value := range map[string]*bool{"communication.legal": to.Legal, "communication.security": to.Security} {

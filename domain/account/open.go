@@ -29,7 +29,7 @@ func (e Opened) Public() any {
 func (e Opened) apply(Account) Account {
 	return Account{
 		Owner: e.Owner, Name: e.Name, Kind: e.Kind, Country: e.Country, Currency: e.Currency,
-		VATNumber: e.VATNumber, Address: e.Address, Communication: firstCommunication,
+		VATNumber: e.VATNumber, Address: e.Address, Communication: firstCommunication, Status: StatusOpen,
 	}
 }
 

@@ -23,8 +23,8 @@ func (e ProfileUpdated) apply(a Account) Account {
 
 // ChangeProfile changes what is given; nil leaves a field as it is.
 func (a Account) ChangeProfile(name, country *string, address *Address) ([]Event, error) {
-	if !a.Exists() {
-		return nil, ErrMissing
+	if err := a.MayChange(); err != nil {
+		return nil, err
 	}
 	var c domain.Check
 	e := ProfileUpdated{Name: a.Name, Country: a.Country, Address: a.Address}

@@ -123,9 +123,16 @@ func (g Grants) held() Role {
 	return g.Role
 }
 
-// Refusal is the answer to a caller that sees what it may not do: staff whom
-// only a second factor lacks hear so.
+// Refusal is the answer to a caller that sees what it may not do: who holds the
+// right on an account that is closed, and staff whom only a second factor
+// lacks, hear so.
 func Refusal(g Grants, account string, p domain.Permission, r Resource) error {
+	if grant := g.Accounts[account]; grant.Closed {
+		grant.Closed = false
+		if Can(Grants{User: g.User, Token: g.Token, Accounts: map[string]Grant{account: grant}}, account, p, r) {
+			return ErrAccountClosed
+		}
+	}
 	if g.Unproven {
 		g.Unproven = false
 		if Can(g, account, p, r) {
@@ -134,6 +141,9 @@ func Refusal(g Grants, account string, p domain.Permission, r Resource) error {
 	}
 	return domain.ErrDenied
 }
+
+// ErrAccountClosed refuses to change anything of a closed account.
+var ErrAccountClosed = domain.Conflict("account_closed", "This account is closed; only staff can open it again.")
 
 // ErrSecondFactor says that staff need a second factor.
 var ErrSecondFactor = &domain.Error{
@@ -184,6 +194,7 @@ func Can(g Grants, account string, p domain.Permission, r Resource) bool {
 	if g.held().reads(p) {
 		return true
 	}
+	reading := slices.Contains(reads, p)
 	if p == NotificationsMark {
 		p = NotificationsRead
 	}
@@ -191,6 +202,9 @@ func Can(g Grants, account string, p domain.Permission, r Resource) bool {
 		return false
 	}
 	grant, ok := g.Accounts[account]
+	if grant.Closed && !reading && p != UsersManage { // whose lists and history are read; there is nobody left to manage
+		return false
+	}
 	return ok && grant.allows(p, r)
 }
 

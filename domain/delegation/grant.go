@@ -19,6 +19,8 @@ type Grant struct {
 	// Impersonation is the id of what gives all of it to a staff member for a
 	// while, "" for everybody else. It is the session's, not the user's.
 	Impersonation string `json:"-"`
+	// Closed is true once the account is closed: it is read, and nothing more.
+	Closed bool `json:"closed,omitempty"`
 	Terms
 }
 
@@ -173,7 +175,7 @@ func (g Grant) Covers(other Grant) bool {
 // limitedTo is the part of the grant that some permissions leave: those of an
 // API token, which acts for nobody and hands nothing on.
 func (g Grant) limitedTo(permissions []domain.Permission) Grant {
-	left := Grant{Delegation: g.Delegation, Terms: g.Terms}
+	left := Grant{Delegation: g.Delegation, Closed: g.Closed, Terms: g.Terms}
 	if g.Owner {
 		left.Scope = Scope{All: true}
 	}

@@ -117,6 +117,8 @@ type page struct {
 	May    may
 	// Staff is nil for customers.
 	Staff *staffView
+	// Closed is true for the pages of an account that is closed.
+	Closed bool
 	// Stream and Version keep the page up to date; "" for pages that are not.
 	Stream, Version string
 	// Done is the key of a message about what was just done.
@@ -133,7 +135,7 @@ type viewer struct {
 }
 
 // may says what the page offers; commands and queries decide again.
-type may struct{ Services, Domains, Invoices, Tickets, Write, Notifications, Profile, Users, Tokens, Contacts bool }
+type may struct{ Services, Domains, Invoices, Tickets, Write, Notifications, Profile, Users, Tokens, Contacts, Own bool }
 
 // dict gives a template several named values.
 func dict(pairs ...any) (map[string]any, error) {

@@ -110,7 +110,9 @@ func (p *pages) chrome(v *visit) error {
 		Write: v.can(delegation.TicketsWrite, "ticket", ""), Notifications: v.can(delegation.NotificationsRead, "notification", ""),
 		Profile: v.can(delegation.ProfileWrite, "account", v.account), Users: v.can(delegation.UsersManage, "delegation", ""),
 		Tokens: v.can(delegation.Member, "apitoken", ""), Contacts: v.can(delegation.ContactsManage, "contact", ""),
+		Own: v.can(delegation.Owner, "account", v.account),
 	}
+	v.page.Closed = v.caller.Grants.Accounts[v.account].Closed
 	var err error
 	if v.page.Staff, err = p.asStaff(v); err != nil {
 		return err
