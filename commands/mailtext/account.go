@@ -48,7 +48,7 @@ func (w Writer) NewsPublished(id string, u user.User, of About, news, title stri
 
 // about writes a mail about an account to somebody who may choose which of
 // them to get.
-func (w Writer) about(name string, version int, id string, u user.User, of About, data map[string]any) (message.Queued, error) {
+func (w Writer) about(name string, version int, id string, u user.User, of About, data map[string]any) (message.Queued, error) { //nolint:unparam // each template has a version of its own
 	data["Account"], data["Choose"] = plain(of.Name), w.link("portal", of.Account, "communication")
 	m, err := w.write(name, version, id, u, data)
 	m.Account = of.Account
