@@ -304,7 +304,9 @@ func TestNothingLeaks(t *testing.T) {
 		}
 		ask(nobody, s.alice.account)
 		ask(s.bob, s.alice.account)
-		ask(s.bob, s.bob.account)
+		if !strings.HasSuffix(template, "/closing") { // which would leave nothing to ask of the account
+			ask(s.bob, s.bob.account)
+		}
 		ask(s.bob, "acc_none")
 	}
 	s.Settle()
