@@ -3,6 +3,7 @@ package portal
 import (
 	"encoding/json"
 	"errors"
+	"html/template"
 	"net/http"
 	"net/url"
 	"slices"
@@ -77,11 +78,16 @@ func (p *pages) asked(name, title string) http.HandlerFunc {
 			if told.To != "" {
 				body.ToText = said.textOr(told.ToText, "")
 			}
-			p.gate(w, r, http.StatusOK, "sent", told.Text+".title", &page{Keep: "&done=1", Body: body})
+			p.gate(w, r, http.StatusOK, "sent", told.Text+".title", &page{Keep: kept(url.Values{"done": {"1"}}), Body: body})
 			return
 		}
 		p.gate(w, r, http.StatusOK, name, title, &page{})
 	}
+}
+
+// kept is what the language switch keeps of the address.
+func kept(query url.Values) template.URL {
+	return template.URL("&" + query.Encode()) //nolint:gosec // encoded; whatever it says stands in the query of our own address
 }
 
 // gate sends a page of the gate in the language that the reader chose there.

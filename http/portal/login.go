@@ -39,7 +39,7 @@ func (p *pages) showLogin(w http.ResponseWriter, r *http.Request, status int, bo
 	body.Passkey = p.Dispatcher.Passkeys != nil
 	content.Body = body
 	if body.Return != "" {
-		content.Keep = "&" + url.Values{"return": {body.Return}}.Encode()
+		content.Keep = kept(url.Values{"return": {body.Return}})
 	}
 	p.gate(w, r, status, "login", "login.title", content)
 }

@@ -36,6 +36,18 @@ func TestLogIn(t *testing.T) {
 			t.Errorf("at %s, %s", page.path, page.text(".tabs"))
 		}
 	})
+	t.Run("leads back in the other language, too", func(t *testing.T) {
+		t.Parallel()
+		b := s.visit(t, "fr")
+		asked := "/portal/" + s.account + "/invoices"
+		form := b.get(b.get(asked+"?status=paid").Find("a[hreflang=en]").AttrOr("href", ""))
+		if form.text("h1") != "Log in" {
+			t.Fatalf("it says %q", form.text("h1"))
+		}
+		if page := b.submit(form, "/login", "email", "pierre@example.com", "password", password); page.path != asked {
+			t.Errorf("at %s", page.path)
+		}
+	})
 	t.Run("leads to no other site", func(t *testing.T) {
 		t.Parallel()
 		for _, target := range []string{"https://evil.example/portal", "//evil.example/portal", `/\evil.example`, "/portal\\@evil.example", "javascript:alert(1)", "/v1/me"} {

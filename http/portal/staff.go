@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -41,8 +42,7 @@ func (p *pages) staff(w http.ResponseWriter, r *http.Request) {
 		p.fail(w, r, nil, err)
 		return
 	}
-	keep := "&q=" + r.URL.Query().Get("q")
-	p.gate(w, r, http.StatusOK, "staff", "staff.title", &page{Keep: keep, Body: body})
+	p.gate(w, r, http.StatusOK, "staff", "staff.title", &page{Keep: kept(url.Values{"q": {body.Query}}), Body: body})
 }
 
 // staffView is what a page says to staff who look at a customer's account.

@@ -112,7 +112,7 @@ type page struct {
 	// Alone is true for a page about the viewer's log-in that is no account's.
 	Alone bool
 	// Keep is what the language switch of the gate keeps of the address.
-	Keep   string
+	Keep   template.URL
 	Unread int
 	May    may
 	// Staff is nil for customers.
