@@ -107,5 +107,9 @@ func ByRole(g Grants, account string, p domain.Permission, r Resource) bool {
 		return false
 	}
 	grant, own := g.Accounts[account]
-	return !own || grant.Impersonation != "" || !grant.allows(p, r)
+	if !own || grant.Impersonation != "" || !grant.allows(p, r) {
+		return true
+	}
+	// A list is the role's, too, when its own rights reach chosen things alone.
+	return r.ID == "" && grant.reach(p) != nil && g.held().reads(p)
 }

@@ -136,3 +136,30 @@ func TestWhoActsForAnAccountGetsWhatItsOwnerHandsOnButNotAll(t *testing.T) {
 		t.Error("an owner acts as itself")
 	}
 }
+
+// TestOwnRightsDoNotHideWhatTheRoleShows is about what is recorded: a staff
+// member who was given one service sees the others by its role.
+func TestOwnRightsDoNotHideWhatTheRoleShows(t *testing.T) {
+	t.Parallel()
+	given := func(scope delegation.Scope) delegation.Grants {
+		return delegation.Grants{User: "usr_staff", Role: delegation.RoleSupport, Accounts: map[string]delegation.Grant{
+			"acc_1": {Delegation: "dlg_1", Terms: delegation.Terms{Permissions: []domain.Permission{delegation.ServicesRead}, Scope: scope}},
+		}}
+	}
+	one, all := given(delegation.Scope{Services: []string{"srv_1"}}), given(delegation.Scope{All: true})
+	service := func(id string) delegation.Resource { return delegation.Resource{Kind: "hosting", ID: id} }
+	for name, c := range map[string]struct {
+		grants delegation.Grants
+		of     delegation.Resource
+		want   bool
+	}{
+		"the service that was given":     {one, service("srv_1"), false},
+		"another one":                    {one, service("srv_2"), true},
+		"the list, which has the others": {one, service(""), true},
+		"a list that was given whole":    {all, service(""), false},
+	} {
+		if got := delegation.ByRole(c.grants, "acc_1", delegation.ServicesRead, c.of); got != c.want {
+			t.Errorf("%s: by the role %v", name, got)
+		}
+	}
+}
