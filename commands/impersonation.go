@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -62,6 +63,12 @@ func (d *Dispatcher) StartImpersonation(ctx context.Context, call Call, cmd Star
 		return receipt, err // a repeat of one that is over
 	}
 	acts, err := d.Vault.Impersonate(ctx, call.Grants.User, cmd.Session, receipt.ID, cmd.AccountID, begun.Until)
+	if err == nil && !acts {
+		on, err := d.Vault.Impersonations(ctx, call.Grants.User, "")
+		if err != nil || slices.ContainsFunc(on, func(i vault.Impersonation) bool { return i.ID == receipt.ID }) {
+			return Receipt{}, errors.Join(err, impersonation.ErrOn) // in another session, which began it
+		}
+	}
 	if err == nil && !acts {
 		err = impersonation.ErrOn
 	}

@@ -22,13 +22,15 @@ func (i Impersonation) On(now time.Time) bool {
 }
 
 // Impersonate lets a session act for an account until a time. It answers false
-// when there is no such session any more, or when it acts as somebody already.
+// when there is no such session any more, when it acts as somebody already, or
+// when another one does so by this id.
 func (v *Vault) Impersonate(ctx context.Context, userID, session, id, account string, until time.Time) (bool, error) {
 	tag, err := v.pool.Exec(ctx, `
 		UPDATE vault.session
 		SET impersonation = $3, acts_for = $4, acts_until = $5
 		WHERE id = $1 AND user_id = $2 AND expires_at > $6 AND used_at + idle_for > $6
-		  AND (impersonation IN ('', $3) OR acts_until <= $6)`, session, userID, id, account, until, v.clock())
+		  AND (impersonation IN ('', $3) OR acts_until <= $6)
+		  AND NOT EXISTS (SELECT FROM vault.session WHERE user_id = $2 AND impersonation = $3 AND id <> $1)`, session, userID, id, account, until, v.clock())
 	return tag.RowsAffected() > 0, away("let a session act for an account", err)
 }
 

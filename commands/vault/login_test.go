@@ -89,6 +89,28 @@ func firefox(ip string) vault.Client {
 	return vault.Client{Device: vault.NewDeviceSecret(), Browser: "Firefox", System: "Linux", IP: ip}
 }
 
+func TestAnImpersonationIsOfOneSession(t *testing.T) {
+	t.Parallel()
+	v, c := open(t)
+	var sessions []string
+	for range 2 {
+		_, opened, err := v.OpenSession(t.Context(), "usr_1", firefox("192.0.2.7"), vault.LifeOf(true), vault.Proof{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sessions = append(sessions, opened.ID)
+	}
+	until := c.now.Add(time.Hour)
+	for _, one := range []struct {
+		session, id string
+		want        bool
+	}{{sessions[0], "imp_1", true}, {sessions[0], "imp_1", true}, {sessions[1], "imp_1", false}, {sessions[0], "imp_2", false}, {sessions[1], "imp_2", true}} {
+		if got, err := v.Impersonate(t.Context(), "usr_1", one.session, one.id, "acc_1", until); err != nil || got != one.want {
+			t.Errorf("%+v: %v, %v", one, got, err)
+		}
+	}
+}
+
 func TestASessionLivesUntilItEnds(t *testing.T) {
 	t.Parallel()
 	v, c := open(t)
