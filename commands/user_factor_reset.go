@@ -166,6 +166,13 @@ func (d *Dispatcher) FinishFactorReset(ctx context.Context, call Call, id, reset
 	if err != nil || len(events) == 0 {
 		return err
 	}
+	// Who was hired meanwhile is reset on the machine alone.
+	if member, err := Load(ctx, d.Streams(), staff.Decider.At(id)); err != nil {
+		return err
+	} else if member.Role != "" {
+		_, err := Execute(ctx, d, call.Step("hired meanwhile"), cancelReset{id, reset, user.CancelledByStaff})
+		return err
+	}
 	_, err = d.withoutFactors(ctx, id, u, events, func() (Receipt, error) { return Execute(ctx, d, call, finish) })
 	return err
 }

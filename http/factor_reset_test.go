@@ -107,6 +107,21 @@ func TestTheAddressThatAUserLeftIsWarnedOfAReset(t *testing.T) {
 	}
 }
 
+func TestWhoIsHiredMeanwhileIsNotReset(t *testing.T) {
+	t.Parallel()
+	w := begin(t)
+	ada := w.member(t, "ada")
+	w.enrol(t, ada)
+	clerk := w.staff(t)
+	reset := w.must(t, clerk, http.MethodPost, "/v1/staff/users/"+ada.id+"/factor-reset", seen, 200).text(t, "id")
+	w.must(t, clerk, http.MethodPost, "/v1/staff/members", `{"email":"ada@example.com","role":"admin"}`, 201)
+	w.passes(t, ada.id, reset)
+	u, err := commands.Load(t.Context(), w.dispatcher.Streams(), user.Decider.At(ada.id))
+	if err != nil || u.Reset.ID != "" || !u.HasSecondFactor() {
+		t.Errorf("a staff member was reset: %+v, %v", u.Reset, err)
+	}
+}
+
 func TestAFactorThatIsShownStopsTheReset(t *testing.T) {
 	t.Parallel()
 	w := begin(t)
