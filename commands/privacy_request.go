@@ -36,6 +36,11 @@ type RequestErasureFor struct {
 
 // RequestErasureFor asks for another person.
 func (d *Dispatcher) RequestErasureFor(ctx context.Context, call Call, cmd RequestErasureFor) (Receipt, error) {
+	ctx, cancel := d.bound(ctx)
+	defer cancel()
+	if err := d.freshStaff(ctx, call, delegation.StaffPrivacy, cmd.UserID); err != nil {
+		return Receipt{}, err
+	}
 	return Execute(ctx, d, call, submitErasure{user: cmd.UserID, by: privacy.ByStaff, permission: delegation.StaffPrivacy})
 }
 

@@ -85,11 +85,23 @@ type LockUser struct {
 func (d *Dispatcher) LockUser(ctx context.Context, call Call, cmd LockUser) (Receipt, error) {
 	ctx, cancel := d.bound(ctx)
 	defer cancel()
+	if err := d.freshStaff(ctx, call, delegation.StaffAccounts, cmd.UserID); err != nil {
+		return Receipt{}, err
+	}
 	receipt, err := Execute(ctx, d, call, lockUser{cmd.UserID, cmd.Reason})
 	if err != nil {
 		return Receipt{}, err
 	}
 	return receipt, d.Vault.EndSessions(ctx, cmd.UserID, "")
+}
+
+// freshStaff refuses staff who may not do something to a user, or have not
+// proven lately who they are.
+func (d *Dispatcher) freshStaff(ctx context.Context, call Call, p domain.Permission, id string) error {
+	if err := authorise(call, p, delegation.Resource{Kind: user.Decider.Category, ID: id}); err != nil {
+		return err
+	}
+	return d.requireFresh(ctx, call)
 }
 
 type lockUser struct{ user, reason string }

@@ -610,6 +610,10 @@ func TestALockedUserIsOutUntilItIsUnlocked(t *testing.T) {
 	}
 	staff := by("usr_staff")
 	staff.Grants.Role, staff.Actor.Kind = delegation.RoleAdmin, domain.ActorStaff
+	if _, err := s.LockUser(t.Context(), staff, lock); !errors.Is(err, commands.ErrConfirm) {
+		t.Errorf("locked in a session that proved nothing lately: %v", err)
+	}
+	staff.Grants.Fresh = delegation.Fresh{Password: true}
 	if _, err := s.LockUser(t.Context(), staff, lock); err != nil {
 		t.Fatal(err)
 	}

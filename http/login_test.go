@@ -196,6 +196,11 @@ func TestStaffLockAndUnlockUsers(t *testing.T) {
 		step{"unlocked", clerk, "POST", path + "/unlock", "", nil, 200, "", nil},
 		step{"a log-in again", nobody, "POST", "/v1/sessions", login, nil, 201, "", nil},
 	)
+	w.ahead.Add(int64(vault.FreshFor))
+	w.play(t,
+		step{"in a session that was stolen", clerk, "POST", path + "/lock", `{"reason":"x"}`, nil, 403, "confirmation_required", nil},
+		step{"nor is anybody erased by it", clerk, "POST", path + "/erasure", "", nil, 403, "confirmation_required", nil},
+	)
 }
 
 // proxied are the headers of a request that comes through the proxy which the
