@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/hostfold/hostfold/commands/vault"
 	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/account"
 	"github.com/hostfold/hostfold/domain/delegation"
@@ -28,7 +29,13 @@ func (d *Dispatcher) RequestClosing(ctx context.Context, call Call, cmd RequestC
 	if err := d.freshOwner(ctx, call, cmd.AccountID); err != nil {
 		return Receipt{}, err
 	}
-	return Execute(ctx, d, call, requestClosing{cmd})
+	// Each request is mailed, and its answer reads the log.
+	attempt, err := d.Vault.Try(ctx, vault.OwnMail, call.Actor.ID)
+	if err != nil {
+		return Receipt{}, err
+	}
+	receipt, err := Execute(ctx, d, call, requestClosing{cmd})
+	return receipt, d.unanswered(ctx, attempt, err)
 }
 
 // freshOwner refuses who does not own the account, or has not proven lately who

@@ -50,6 +50,9 @@ func (w Writer) NewsPublished(id string, u user.User, of About, news, title stri
 // them to get.
 func (w Writer) about(name string, version int, id string, u user.User, of About, data map[string]any) (message.Queued, error) { //nolint:unparam // each template has a version of its own
 	data["Account"], data["Choose"] = plain(of.Name), w.link("portal", of.Account, "communication")
+	if !u.Verified { // anybody wrote that name, and whoever reads this may not know of it
+		data["Account"] = of.Account
+	}
 	m, err := w.write(name, version, id, u, data)
 	m.Account = of.Account
 	return m, err

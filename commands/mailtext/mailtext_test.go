@@ -130,6 +130,11 @@ func TestAStrangerDoesNotSpeakThroughOurMails(t *testing.T) {
 		if err != nil || strings.Count(m.Text, mailtext.Secret) != 1 || strings.Contains(m.Text, "evil") != u.Verified {
 			t.Errorf("%v: %s", err, m.Text)
 		}
+		of := mailtext.About{Account: "acc_1", Name: "refund at evil.example"}
+		m, err = writer.AccountClosing("usr_1", u, of, mailtext.ClosingRequested, nil)
+		if err != nil || strings.Contains(m.Subject+m.Text+m.HTML, "evil") != u.Verified {
+			t.Errorf("%v: %s %s", err, m.Subject, m.Text)
+		}
 	}
 }
 
