@@ -224,6 +224,7 @@ func TestTwoHundredIssuesAtOnceGetNumbersWithoutGapOrTwin(t *testing.T) {
 	// Half of them through another process on the same store.
 	other := commandtest.Dispatcher(t, s.store)
 	other.Codec = s.Codec
+	s.Timeout, other.Timeout = time.Minute, time.Minute // it is about numbers, however slow the machine
 	got := make([]commands.IssuedInvoice, n)
 	var wg sync.WaitGroup
 	for i, id := range ids {

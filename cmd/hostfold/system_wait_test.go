@@ -106,6 +106,9 @@ func (w *waiter) look(url string) (int, []byte) {
 // time, what the database knows is answered, and it goes on by itself.
 func TestServeWaitsForItsStore(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("a second system as a whole, which make test runs")
+	}
 	d, n, addr := startDatabase(t), newNode(t), unused(t)
 	w := &waiter{admin: unused(t)}
 	listen := unused(t)

@@ -84,11 +84,26 @@ func emailOf(i int) string { return fmt.Sprintf("customer%d@example.com", i) }
 
 func (w *world) logIn(email, password string) string {
 	w.t.Helper()
-	a, err := w.send(w.t.Context(), "POST", "/v1/sessions", "", "", map[string]any{"email": email, "password": password})
-	if err != nil || a.Status != 201 {
-		w.t.Fatalf("log in as %s: %v %d %v", email, err, a.Status, a.Body)
+	a := w.patient("/v1/sessions", "", map[string]any{"email": email, "password": password})
+	if a.Status != 201 {
+		w.t.Fatalf("log in as %s: %d %v", email, a.Status, a.Body)
 	}
 	return a.Body["token"].(string)
+}
+
+// patient asks again for as long as a part of the server is away.
+func (w *world) patient(path, token string, body any) answer {
+	w.t.Helper()
+	for began := time.Now(); ; {
+		a, err := w.send(w.t.Context(), "POST", path, token, "", body)
+		if err != nil {
+			w.t.Fatalf("%s: %v", path, err)
+		}
+		if a.Status != http.StatusServiceUnavailable || time.Since(began) > time.Minute {
+			return a
+		}
+		<-time.After(20 * time.Millisecond)
+	}
 }
 
 // enrol sets up the second factor without which staff have no rights.
@@ -96,9 +111,9 @@ func (w *world) enrol(token string) {
 	w.t.Helper()
 	ask := func(path string, body any) answer {
 		w.t.Helper()
-		a, err := w.send(w.t.Context(), "POST", path, token, "", body)
-		if err != nil || !a.ok() {
-			w.t.Fatalf("%s: %v %d %v", path, err, a.Status, a.Body)
+		a := w.patient(path, token, body)
+		if !a.ok() {
+			w.t.Fatalf("%s: %d %v", path, a.Status, a.Body)
 		}
 		return a
 	}
