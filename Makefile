@@ -79,7 +79,7 @@ format-check: $(LINT)
 # all of them ran in `make test`. The binary that a whole-system test starts is raced
 # too, and killed less often than there.
 race: setup-test
-	HOSTFOLD_TEST_KILLS=4 $(BESIDE) $(GO) test -race -short ./...
+	HOSTFOLD_TEST_KILLS=4 $(BESIDE) $(GO) test -race -short -timeout 20m ./...
 
 tidy-check:
 	$(GO) mod tidy -diff
