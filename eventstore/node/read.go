@@ -176,6 +176,9 @@ func (e *Engine) streamPage(ctx context.Context, r *streamRead) (page []eventsto
 	}()
 	size := 0
 	var kind name
+	// Within these bounds no table of streams' entries is looked into for a record.
+	low, high := min(entries[0], entries[len(entries)-1]), max(entries[0], entries[len(entries)-1])
+	it.SetBounds(logKey(low), logKey(high+1))
 	for _, pos := range entries {
 		if size > pageBytes {
 			return page, true, nil
