@@ -102,13 +102,13 @@ const gates = {
   verified_contact: "/portal/verify-contact?done=1",
 };
 
-// faultsOf looks at a page that is open.
-async function faultsOf(page) {
+// faultsOf looks at a page that is open, with all rules of axe or some.
+async function faultsOf(page, rules = {}) {
   await page.evaluate(() => document.fonts.ready);
   const faults = page.faults.splice(0);
   const over = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
   if (over > 0) faults.push(`scrolls sideways by ${over} px`);
-  const report = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+  const report = await page.evaluate((o) => window.axe.run(document, { resultTypes: ["violations"], ...o }), rules);
   for (const v of report.violations) {
     if (v.impact !== "serious" && v.impact !== "critical") continue;
     faults.push(`axe ${v.id}: ${v.nodes.map((n) => n.target.join(" ")).slice(0, 3).join(", ")}`);
