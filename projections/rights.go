@@ -159,14 +159,14 @@ func scanRights(rows pgx.Rows, g *delegation.Grants) error {
 	return rows.Err()
 }
 
-// RightsCurrent refuses while rights cannot be told.
+// RightsCurrent refuses while rights cannot be told, also before it is known how
+// far they have come.
 func (r *Reader) RightsCurrent() error {
 	s, err := r.lanes.LaneStatus(RightsModel)
 	if err != nil {
 		return err
 	}
-	halted := s.State == feed.Halted || s.State == feed.Standby && s.Error != ""
-	if halted || !s.StoreAway && s.Behind > rightsPatience {
+	if s.Halted() || s.State == feed.Starting || !s.StoreAway && s.Behind > rightsPatience {
 		return domain.ErrUnavailable
 	}
 	return nil

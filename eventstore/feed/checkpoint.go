@@ -149,13 +149,15 @@ func (l *lane) scavenged(ctx context.Context, p eventstore.Position) (bool, erro
 	return gone, err
 }
 
-// leave gives the lane up for others, and says why when it halted.
+// leave gives the lane up for others, and says why when it halted; what halted
+// it before is said until the lane gets past it.
 func (l *lane) leave(ctx context.Context, epoch int64, halted string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
 	_, err := l.cfg.DB.Exec(ctx, `
 		UPDATE feed.lane
-		SET lease_until = CASE WHEN $3 = '' THEN '-infinity' ELSE lease_until END, halted = $3
+		SET lease_until = CASE WHEN $3 = '' THEN '-infinity' ELSE lease_until END,
+		    halted = CASE WHEN $3 = '' THEN halted ELSE $3 END
 		WHERE name = $1 AND epoch = $2`, l.spec.Name, epoch, halted)
 	return err
 }

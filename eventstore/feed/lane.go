@@ -117,7 +117,8 @@ func (l *lane) term(ctx context.Context, out chan<- *message.Message) error {
 	}
 	l.set(func(s *Status) {
 		l.reset = false
-		s.State, s.Error, s.Position, s.Events = CatchingUp, "", c.at, c.events
+		// Where the lane halted before, it is halted until it gets past that event.
+		s.State, s.Error, s.Position, s.Events = CatchingUp, c.halted, c.at, c.events
 	})
 	err = l.follow(ctx, out, c)
 	if ctx.Err() != nil {

@@ -266,6 +266,41 @@ func TestAPoisonEventHaltsItsLaneAlone(t *testing.T) {
 	}
 }
 
+// Whoever asks meanwhile must not take the rows for those of a lane that goes on.
+func TestALaneThatHaltedIsHaltedUntilItGetsPastTheEvent(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.add("a", 1, 13)
+	poisoned := w.config(func(ctx context.Context, tx *feed.Tx, b *feed.Batch) error {
+		if slices.ContainsFunc(b.Events, func(e feed.Event) bool { return e.Data.(Added).N == 13 }) {
+			return errors.New("cannot be")
+		}
+		return tallies().Lane().Handle(ctx, tx, b)
+	})
+	r, stop := w.run(poisoned)
+	why := w.halted(r)
+	stop()
+
+	trying := make(chan struct{})
+	again := w.config(func(ctx context.Context, _ *feed.Tx, _ *feed.Batch) error {
+		trying <- struct{}{}
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	again.Drain = time.Millisecond
+	r, stop = w.run(again)
+	<-trying
+	if s, err := r.LaneStatus("tally"); err != nil || !s.Halted() || s.Error != why {
+		t.Errorf("while it is tried again the lane says %+v %v, want %q", s, err, why)
+	}
+	stop() // before the event is handled
+
+	r, _ = w.run(poisoned)
+	if then := w.halted(r); then != why {
+		t.Errorf("then it halts for %q, want %q", then, why)
+	}
+}
+
 func TestAnUnknownEventHaltsTheLane(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -42,6 +42,12 @@ type Status struct {
 	Error     string `json:"error,omitempty"`
 }
 
+// Halted reports whether the lane stands at an event that cannot be handled, in
+// this process or in another, or is about to try that event again.
+func (s Status) Halted() bool {
+	return s.State == Halted || s.Error != "" && (s.State == Standby || s.State == CatchingUp)
+}
+
 // Status is how each lane does, in the order of the configuration.
 func (r *Runner) Status() []Status {
 	all := make([]Status, len(r.lanes))
@@ -108,12 +114,9 @@ func (r *Runner) Wait(ctx context.Context, lane string, p eventstore.Position) e
 		switch {
 		case !s.Position.Before(p):
 			return nil
-		case s.State == Halted:
+		case s.Halted() && s.State != CatchingUp:
 			return fmt.Errorf("%w: %s: %s", ErrHalted, lane, s.Error)
 		case s.State == Standby:
-			if s.Error != "" {
-				return fmt.Errorf("%w: %s: %s", ErrHalted, lane, s.Error)
-			}
 			if err := l.await(ctx); err != nil {
 				return err
 			}
