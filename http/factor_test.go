@@ -337,6 +337,9 @@ func TestTheDemosStaffNeedNoSecondFactor(t *testing.T) {
 // the owner gets in from its own device, and through its mail from any other.
 func TestAThousandWrongCodesFromManySources(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("a test of quantities, which make test runs")
+	}
 	w := begin(t, behindAProxy)
 	mails := w.post(t)
 	ada := w.signUp(t, "ada")

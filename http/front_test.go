@@ -53,6 +53,9 @@ func (s *scene) addresses(t *testing.T) []string {
 // as the page of another site would make alice's browser send it.
 func TestOtherSitesMakeNobodyDoAnything(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("a test of quantities, which make test runs")
+	}
 	s := setWith(t, withPages)
 	before := s.Checksums()
 	cookie, asked := "hostfold_session="+s.alice.token, 0
@@ -372,6 +375,9 @@ func TestStrangersWriteFewEvents(t *testing.T) {
 // TestAThousandWrongCodesFromManySources: one source, whatever it claims to be.
 func TestAThousandWrongCodesFromOneSourceBehindAProxy(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("a test of quantities, which make test runs")
+	}
 	w := begin(t, behindAProxy)
 	users := make([]party, 10)
 	phones := make([]app, len(users))
@@ -406,6 +412,9 @@ func TestAThousandWrongCodesFromOneSourceBehindAProxy(t *testing.T) {
 // finish their request, and asks as usual meanwhile.
 func TestAThousandSlowClientsKeepNobodyOut(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("a test of quantities, which make test runs")
+	}
 	w, server := served(t)
 	limits := server.Config
 	if limits.ReadHeaderTimeout != 5*time.Second || limits.ReadTimeout != 20*time.Second || limits.WriteTimeout != time.Minute ||

@@ -247,6 +247,9 @@ func (w *world) guess(t *testing.T, email string, headers func(i int) []string) 
 // and the owner gets in from a device of its own and through its mail.
 func TestAThousandWrongPasswordsFromManySources(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("a test of quantities, which make test runs")
+	}
 	w := begin(t, behindAProxy)
 	w.stop(t)
 	mails := w.post(t)
@@ -297,6 +300,9 @@ func (w *world) stop(t *testing.T) {
 
 func TestAThousandWrongPasswordsFromOneSourceBehindAProxy(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("a test of quantities, which make test runs")
+	}
 	w := begin(t, behindAProxy)
 	w.stop(t)
 	w.signUp(t, "ada")

@@ -16,6 +16,9 @@ import (
 // are for people to compare, with HOSTFOLD_SOAK=1: there are many then, one
 // after the other. Password hashes have their real cost.
 func TestTimingOfKnownAndUnknownAddresses(t *testing.T) {
+	if testing.Short() {
+		t.Skip("times say nothing under the race detector")
+	}
 	users, samples := 20, 60
 	if os.Getenv("HOSTFOLD_SOAK") == "" {
 		t.Parallel()

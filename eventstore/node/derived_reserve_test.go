@@ -16,6 +16,9 @@ import (
 // when the disk is full.
 func TestDerivedStreamsLeaveTheReserveAlone(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("a test of quantities, which make test runs")
+	}
 	const streams, each = 50, 500
 	fs := scarce{FS: vfs.NewMem(), free: &atomic.Uint64{}}
 	fs.free.Store(1 << 30)

@@ -87,7 +87,7 @@ func TestPowerLoss(t *testing.T) {
 	t.Parallel()
 	rounds := 30
 	if raced {
-		rounds = 10
+		rounds = 5
 	}
 	rng := rand.New(rand.NewPCG(7, 11))
 	fs := vfs.NewCrashableMem()

@@ -129,7 +129,7 @@ func TestAScavengeOutlivesPowerLoss(t *testing.T) {
 	t.Parallel()
 	rounds := 25
 	if raced {
-		rounds = 6
+		rounds = 3
 	}
 	rng := rand.New(rand.NewPCG(21, 3))
 	partly := 0
