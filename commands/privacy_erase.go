@@ -2,6 +2,7 @@ package commands
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/hostfold/hostfold/domain"
@@ -27,12 +28,17 @@ func (d *Dispatcher) AnswerErasure(ctx context.Context, call Call, userID string
 	if err != nil {
 		return Receipt{}, err
 	}
-	if len(reasons) == 0 && s.Hold == "" {
+	answer, err := answerErasure{user: userID, reasons: reasons, accounts: h.accounts}.Gather(ctx, d.Streams())
+	if err != nil {
+		return Receipt{}, err
+	}
+	if len(reasons) == 0 && s.Hold == "" && !answer.of(answer.who, now) {
 		if h.contacts, err = d.letGo(ctx, call, h.contacts); err != nil {
 			return Receipt{}, err
 		}
 	}
-	return Execute(ctx, d, call, answerErasure{user: userID, reasons: reasons, accounts: h.accounts, keys: h.keys(now)})
+	answer.keys = h.keys(now)
+	return Execute(ctx, d, call, answer)
 }
 
 type answerErasure struct {
@@ -40,13 +46,31 @@ type answerErasure struct {
 	reasons  []privacy.Reason
 	accounts []string
 	keys     []privacy.Key
+	// who is the user; one that was hired since it asked stays. Whoever hires
+	// later sees the request.
+	who user.User
+	worker
 }
 
 func (c answerErasure) Target() privacy.Target      { return privacy.Decider.At(c.user) }
 func (answerErasure) Permission() domain.Permission { return delegation.System }
 
-func (c answerErasure) Decide(s privacy.Subject, _ Env) ([]privacy.Event, error) {
-	return s.Answer(c.reasons, c.accounts, c.keys)
+// Gather looks whether the user is staff.
+func (c answerErasure) Gather(ctx context.Context, s Streams) (answerErasure, error) {
+	var err error
+	if c.who, err = Load(ctx, s, user.Decider.At(c.user)); err != nil {
+		return c, err
+	}
+	c.worker, err = workerOf(ctx, s, c.user)
+	return c, err
+}
+
+func (c answerErasure) Decide(s privacy.Subject, env Env) ([]privacy.Event, error) {
+	reasons := c.reasons
+	if c.of(c.who, env.Now) {
+		reasons = append(slices.Clone(reasons), privacy.StaffMember)
+	}
+	return s.Answer(reasons, c.accounts, c.keys)
 }
 
 // EraseSubject carries out what can be erased at once of an accepted erasure:

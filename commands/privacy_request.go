@@ -48,8 +48,8 @@ type submitErasure struct {
 	user       string
 	by         privacy.Method
 	permission domain.Permission
-	// known is true for a user that there is, hired for a staff member.
-	known, hired bool
+	// known is true for a user that there is, works for a staff member.
+	known, works bool
 }
 
 func (c submitErasure) Target() privacy.Target        { return privacy.Decider.At(c.user) }
@@ -62,8 +62,8 @@ func (c submitErasure) Gather(ctx context.Context, s Streams) (submitErasure, er
 		return c, err
 	}
 	c.known = u.Exists()
-	member, err := Load(ctx, s, staff.Decider.At(c.user))
-	c.hired = member.Role != ""
+	w, err := workerOf(ctx, s, c.user)
+	c.works = w.member.Role != ""
 	return c, err
 }
 
@@ -71,7 +71,7 @@ func (c submitErasure) Decide(s privacy.Subject, _ Env) ([]privacy.Event, error)
 	switch {
 	case !c.known:
 		return nil, user.ErrMissing
-	case c.hired:
+	case c.works:
 		return nil, staff.ErrActive
 	}
 	return s.Ask(c.by)

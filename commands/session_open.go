@@ -120,14 +120,19 @@ func (l login) holds(u user.User) bool {
 }
 
 // proof is what the session keeps of it. Staff without a second factor get no
-// rights of theirs, but in a store that is the demo's.
+// rights of theirs, but in a store that is the demo's; nor does who is no staff,
+// so that a session has none of a role that comes later.
 func (d *Dispatcher) proof(ctx context.Context, l login, member staff.Member) (vault.Proof, error) {
-	if l.factor {
-		return vault.Proof{StaffRights: true}, nil
+	var p vault.Proof
+	if !l.factor {
+		now := d.Clock()
+		p.PasswordAt = &now
 	}
-	now := d.Clock()
-	p := vault.Proof{PasswordAt: &now}
 	if member.Role == "" {
+		return p, nil
+	}
+	if l.factor {
+		p.StaffRights = true
 		return p, nil
 	}
 	shown, err := Load(ctx, d.Streams(), demo.Decider.At(demo.ID))

@@ -37,6 +37,6 @@ func (d *Dispatcher) CreateStaff(ctx context.Context, call Call, cmd CreateStaff
 	if err != nil {
 		return CreatedStaff{}, err
 	}
-	receipt, err := d.hire(ctx, call, call.Step("hire"), hireStaff{cmp.Or(owner, registered.ID), cmd.Role, delegation.System})
+	receipt, err := d.hire(ctx, call, call.Step("hire"), hireStaff{user: cmp.Or(owner, registered.ID), role: cmd.Role, permission: delegation.System})
 	return CreatedStaff{Receipt: receipt, Existing: owner != ""}, err
 }

@@ -2,11 +2,14 @@ package commands
 
 import (
 	"context"
+	"time"
 
+	"github.com/hostfold/hostfold/commands/vault"
 	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/delegation"
 	"github.com/hostfold/hostfold/domain/impersonation"
 	"github.com/hostfold/hostfold/domain/staff"
+	"github.com/hostfold/hostfold/domain/user"
 )
 
 // DeactivateStaff ends a staff member's work. The user stays, as a customer.
@@ -19,47 +22,57 @@ type DeactivateStaff struct {
 func (d *Dispatcher) DeactivateStaff(ctx context.Context, call Call, cmd DeactivateStaff) (Receipt, error) {
 	ctx, cancel := d.bound(ctx)
 	defer cancel()
-	m, err := d.member(ctx, call, cmd.MemberID)
-	if err != nil {
-		return Receipt{}, err
-	}
-	end := deactivateStaff{cmd.MemberID}
-	changes, err := m.Deactivate(cmd.MemberID == call.Grants.User)
-	if err != nil {
-		return Receipt{}, err
-	}
-	if len(changes) == 0 {
-		return Execute(ctx, d, call, end)
-	}
-	if m.Role == delegation.RoleAdmin {
-		if err := d.stopCounting(ctx, call, cmd.MemberID); err != nil {
-			return Receipt{}, err
-		}
-	}
-	acting, err := d.Vault.Impersonations(ctx, cmd.MemberID, "")
-	if err != nil {
-		return Receipt{}, err
-	}
-	receipt, err := endingSessions(ctx, d, cmd.MemberID, "", func() (Receipt, error) { return Execute(ctx, d, call, end) })
+	var acting []vault.Impersonation
+	receipt, err := d.changeMember(ctx, call, cmd.MemberID,
+		func(m staff.Member) ([]staff.Event, error) { return m.Deactivate(cmd.MemberID == call.Grants.User) },
+		func(facts int, changes bool) (_ Receipt, err error) {
+			end := func() (Receipt, error) { return Execute(ctx, d, call, deactivateStaff{cmd.MemberID, facts}) }
+			if !changes {
+				return end()
+			}
+			if acting, err = d.Vault.Impersonations(ctx, cmd.MemberID, ""); err != nil {
+				return Receipt{}, err
+			}
+			return endingSessions(ctx, d, cmd.MemberID, "", end)
+		})
 	if err != nil {
 		return Receipt{}, err
 	}
 	return receipt, d.noteEnded(ctx, call, acting, impersonation.ByDismissal)
 }
 
-type deactivateStaff struct{ user string }
+type deactivateStaff struct {
+	user string
+	// facts is how many the member's stream had when the roster was told.
+	facts int
+}
 
 func (c deactivateStaff) Target() staff.Target        { return staff.Decider.At(c.user) }
 func (deactivateStaff) Permission() domain.Permission { return delegation.StaffMembers }
 
 func (c deactivateStaff) Decide(m staff.Member, env Env) ([]staff.Event, error) {
-	return m.Deactivate(c.user == env.Grants.User)
+	return unmoved(m, c.facts)(m.Deactivate(c.user == env.Grants.User))
 }
 
-// noStaff refuses for who is a staff member: the roster would count it on.
+// worker is whether a user is a staff member, gathered by commands that must
+// not be done to staff: the roster would count it on, or its second factors go.
+type worker struct{ member staff.Member }
+
+func workerOf(ctx context.Context, s Streams, id string) (worker, error) {
+	m, err := Load(ctx, s, staff.Decider.At(id))
+	return worker{m}, err
+}
+
+// of reports whether the user is a staff member, or about to be one.
+func (w worker) of(u user.User, now time.Time) bool {
+	return u.IsStaff(w.member.Role != "", w.member.Facts, now)
+}
+
+// noStaff refuses who is a staff member before anything is touched; that it is
+// none is decided again with the change.
 func (d *Dispatcher) noStaff(ctx context.Context, id string) error {
-	m, err := Load(ctx, d.Streams(), staff.Decider.At(id))
-	if err == nil && m.Role != "" {
+	w, err := workerOf(ctx, d.Streams(), id)
+	if err == nil && w.member.Role != "" {
 		err = staff.ErrActive
 	}
 	return err

@@ -2,9 +2,12 @@ package commands
 
 import (
 	"context"
+	"errors"
+	"time"
 
 	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/delegation"
+	"github.com/hostfold/hostfold/domain/privacy"
 	"github.com/hostfold/hostfold/domain/roster"
 	"github.com/hostfold/hostfold/domain/staff"
 	"github.com/hostfold/hostfold/domain/user"
@@ -20,7 +23,8 @@ type HireStaff struct {
 // ErrNobodyToHire says that no verified user has the address.
 var ErrNobodyToHire = domain.Conflict("no_such_user", "No user has verified this address; the person registers first.")
 
-// HireStaff gives the user a role.
+// HireStaff gives the user a role. It counts in sessions that are opened from
+// then on and have shown a second factor; those that were open end.
 func (d *Dispatcher) HireStaff(ctx context.Context, call Call, cmd HireStaff) (Receipt, error) {
 	ctx, cancel := d.bound(ctx)
 	defer cancel()
@@ -37,7 +41,7 @@ func (d *Dispatcher) HireStaff(ctx context.Context, call Call, cmd HireStaff) (R
 	if id == "" || !u.Verified || u.MayEnter() != nil {
 		return Receipt{}, ErrNobodyToHire
 	}
-	return d.hire(ctx, call, call, hireStaff{id, cmd.Role, delegation.StaffMembers})
+	return d.hire(ctx, call, call, hireStaff{user: id, role: cmd.Role, permission: delegation.StaffMembers})
 }
 
 // mayManageStaff lets in who looks after the staff, and has lately proven that
@@ -54,25 +58,96 @@ func (d *Dispatcher) mayManageStaff(ctx context.Context, call Call) error {
 }
 
 // hire hires by a step of the call, which may be the call itself, and counts
-// admins.
+// admins. The user is claimed on its own stream first, so that nobody closes or
+// locks it meanwhile (domain/user); a claim of which nothing comes ends by
+// itself. The user's sessions end: none that was opened before has the role.
 func (d *Dispatcher) hire(ctx context.Context, call, step Call, cmd hireStaff) (Receipt, error) {
-	receipt, err := Execute(ctx, d, step, cmd)
+	for {
+		f, err := fold(ctx, d.Streams(), cmd.Target(), step.CommandID, folded[staff.Member]{})
+		if err != nil {
+			return Receipt{}, err
+		}
+		cmd.facts = f.state.Facts
+		receipt, err := d.hireClaimed(ctx, call, step, cmd, f)
+		if err == nil {
+			return receipt, d.countAdmin(ctx, call, cmd.user)
+		}
+		if !errors.Is(err, errMemberMoved) {
+			return Receipt{}, err
+		}
+		if ctx.Err() != nil {
+			return Receipt{}, storeError("hire "+cmd.user, ctx.Err())
+		}
+	}
+}
+
+// hireClaimed hires the user in the state that was read, unless that has
+// changed. What was done before is done again without ending anything.
+func (d *Dispatcher) hireClaimed(ctx context.Context, call, step Call, cmd hireStaff, f folded[staff.Member]) (Receipt, error) {
+	ready, err := cmd.Gather(ctx, d.Streams())
 	if err != nil {
 		return Receipt{}, err
 	}
-	return receipt, d.countAdmin(ctx, call, cmd.user)
+	changes, err := ready.Decide(f.state, Env{})
+	if f.own != nil || err == nil && len(changes) == 0 {
+		return Execute(ctx, d, step, cmd)
+	}
+	if err != nil {
+		return Receipt{}, err
+	}
+	until := d.Clock().Add(holdFor)
+	claim := claimHiring{user: cmd.user, facts: cmd.facts, until: until}
+	if _, err := Execute(ctx, d, call.Step("claim "+until.UTC().String()), claim); err != nil {
+		return Receipt{}, err
+	}
+	return endingSessions(ctx, d, cmd.user, "", func() (Receipt, error) { return Execute(ctx, d, step, cmd) })
 }
+
+// errMemberMoved says that a staff member's stream has moved since another
+// stream was told how many facts it has.
+var errMemberMoved = errors.New("the staff member changed meanwhile")
 
 type hireStaff struct {
 	user       string
 	role       delegation.Role
 	permission domain.Permission
+	// facts is how many the member's stream had when the user was claimed.
+	facts int
+	// erased is true when the user is being erased.
+	erased bool
 }
 
 func (c hireStaff) Target() staff.Target          { return staff.Decider.At(c.user) }
 func (c hireStaff) Permission() domain.Permission { return c.permission }
 
-func (c hireStaff) Decide(m staff.Member, _ Env) ([]staff.Event, error) { return m.Hire(c.role) }
+// Gather looks whether the user is being erased. An erasure that is asked for
+// later sees the claim.
+func (c hireStaff) Gather(ctx context.Context, s Streams) (hireStaff, error) {
+	p, err := Load(ctx, s, privacy.Decider.At(c.user))
+	c.erased = p.UnderWay()
+	return c, err
+}
+
+func (c hireStaff) Decide(m staff.Member, _ Env) ([]staff.Event, error) {
+	events, err := unmoved(m, c.facts)(m.Hire(c.role))
+	if len(events) > 0 && c.erased {
+		return nil, ErrNobodyToHire
+	}
+	return events, err
+}
+
+type claimHiring struct {
+	user  string
+	facts int
+	until time.Time
+}
+
+func (c claimHiring) Target() user.Target         { return user.Decider.At(c.user) }
+func (claimHiring) Permission() domain.Permission { return delegation.System }
+
+func (c claimHiring) Decide(u user.User, _ Env) ([]user.Event, error) {
+	return u.ClaimHiring(c.facts, c.until)
+}
 
 // countAdmin puts a user on the roster if it is an admin.
 func (d *Dispatcher) countAdmin(ctx context.Context, call Call, id string) error {
@@ -81,8 +156,8 @@ func (d *Dispatcher) countAdmin(ctx context.Context, call Call, id string) error
 }
 
 type addAdmin struct {
-	user string
-	role delegation.Role
+	user   string
+	member staff.Member
 }
 
 func (addAdmin) Target() roster.Target         { return roster.Decider.At(roster.ID) }
@@ -90,21 +165,27 @@ func (addAdmin) Permission() domain.Permission { return delegation.System }
 
 // Gather looks what the user is by now.
 func (c addAdmin) Gather(ctx context.Context, s Streams) (addAdmin, error) {
-	m, err := Load(ctx, s, staff.Decider.At(c.user))
-	c.role = m.Role
+	var err error
+	c.member, err = Load(ctx, s, staff.Decider.At(c.user))
 	return c, err
 }
 
-func (c addAdmin) Decide(r roster.Roster, _ Env) ([]roster.Event, error) {
-	if c.role != delegation.RoleAdmin {
+func (c addAdmin) Decide(r roster.Roster, env Env) ([]roster.Event, error) {
+	if c.member.Role != delegation.RoleAdmin {
 		return nil, nil
 	}
-	return r.Add(c.user)
+	return r.Add(c.user, c.member.Facts, env.Now)
 }
 
-type removeAdmin struct{ user string }
+type removeAdmin struct {
+	user  string
+	facts int
+	until time.Time
+}
 
 func (removeAdmin) Target() roster.Target         { return roster.Decider.At(roster.ID) }
 func (removeAdmin) Permission() domain.Permission { return delegation.System }
 
-func (c removeAdmin) Decide(r roster.Roster, _ Env) ([]roster.Event, error) { return r.Remove(c.user) }
+func (c removeAdmin) Decide(r roster.Roster, _ Env) ([]roster.Event, error) {
+	return r.Remove(c.user, c.facts, c.until)
+}

@@ -7,6 +7,7 @@ import (
 	"github.com/hostfold/hostfold/commands/vault"
 	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/delegation"
+	"github.com/hostfold/hostfold/domain/staff"
 	"github.com/hostfold/hostfold/domain/user"
 	"github.com/hostfold/hostfold/eventstore"
 )
@@ -37,7 +38,7 @@ func (d *Dispatcher) CloseUser(ctx context.Context, call Call, cmd CloseUser) (R
 		return Receipt{}, err // and no session has ended
 	}
 	receipt, err := endingSessions(ctx, d, cmd.UserID, "", func() (Receipt, error) {
-		return Execute(ctx, d, call, closeUser{cmd.UserID, owns})
+		return Execute(ctx, d, call, closeUser{user: cmd.UserID, owns: owns})
 	})
 	if err != nil {
 		return Receipt{}, err
@@ -68,12 +69,25 @@ func (d *Dispatcher) FinishClose(ctx context.Context, call Call, id string) erro
 type closeUser struct {
 	user string
 	owns bool
+	worker
 }
 
 func (c closeUser) Target() user.Target         { return user.Decider.At(c.user) }
 func (closeUser) Permission() domain.Permission { return delegation.Self }
 
-func (c closeUser) Decide(u user.User, _ Env) ([]user.Event, error) { return u.Close(c.owns) }
+// Gather looks whether the user is staff.
+func (c closeUser) Gather(ctx context.Context, s Streams) (closeUser, error) {
+	var err error
+	c.worker, err = workerOf(ctx, s, c.user)
+	return c, err
+}
+
+func (c closeUser) Decide(u user.User, env Env) ([]user.Event, error) {
+	if c.of(u, env.Now) {
+		return nil, staff.ErrActive
+	}
+	return u.Close(c.owns)
+}
 
 // LockUser keeps a user out until it is unlocked.
 type LockUser struct {
@@ -81,14 +95,15 @@ type LockUser struct {
 	Reason string `json:"reason" doc:"For the record; the user is not told."`
 }
 
-// LockUser ends the user's sessions, too.
+// LockUser ends the user's sessions, too. It is refused for staff, who are
+// deactivated: else the last admin could be locked out.
 func (d *Dispatcher) LockUser(ctx context.Context, call Call, cmd LockUser) (Receipt, error) {
 	ctx, cancel := d.bound(ctx)
 	defer cancel()
 	if err := d.freshStaff(ctx, call, delegation.StaffAccounts, cmd.UserID); err != nil {
 		return Receipt{}, err
 	}
-	receipt, err := Execute(ctx, d, call, lockUser{cmd.UserID, cmd.Reason})
+	receipt, err := Execute(ctx, d, call, lockUser{user: cmd.UserID, reason: cmd.Reason})
 	if err != nil {
 		return Receipt{}, err
 	}
@@ -104,12 +119,27 @@ func (d *Dispatcher) freshStaff(ctx context.Context, call Call, p domain.Permiss
 	return d.requireFresh(ctx, call)
 }
 
-type lockUser struct{ user, reason string }
+type lockUser struct {
+	user, reason string
+	worker
+}
 
 func (c lockUser) Target() user.Target         { return user.Decider.At(c.user) }
 func (lockUser) Permission() domain.Permission { return delegation.StaffAccounts }
 
-func (c lockUser) Decide(u user.User, _ Env) ([]user.Event, error) { return u.Lock(c.reason) }
+// Gather looks whether the user is staff.
+func (c lockUser) Gather(ctx context.Context, s Streams) (lockUser, error) {
+	var err error
+	c.worker, err = workerOf(ctx, s, c.user)
+	return c, err
+}
+
+func (c lockUser) Decide(u user.User, env Env) ([]user.Event, error) {
+	if c.of(u, env.Now) {
+		return nil, staff.ErrActive
+	}
+	return u.Lock(c.reason)
+}
 
 // UnlockUser lets a locked user in again.
 type UnlockUser struct {

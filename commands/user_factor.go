@@ -9,6 +9,7 @@ import (
 	"github.com/hostfold/hostfold/commands/vault"
 	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/delegation"
+	"github.com/hostfold/hostfold/domain/staff"
 	"github.com/hostfold/hostfold/domain/user"
 )
 
@@ -167,7 +168,17 @@ func (d *Dispatcher) Confirm(ctx context.Context, call Call, cmd Confirm) error 
 	if err != nil {
 		return err
 	}
-	return d.Vault.ConfirmSession(ctx, cmd.UserID, cmd.Session, u.HasSecondFactor())
+	return d.confirmed(ctx, cmd.UserID, cmd.Session, u.HasSecondFactor())
+}
+
+// confirmed notes what a session's user has proven. A second factor gives staff
+// their rights; who is no staff gets none of a role that comes later.
+func (d *Dispatcher) confirmed(ctx context.Context, id, session string, factor bool) error {
+	member, err := Load(ctx, d.Streams(), staff.Decider.At(id))
+	if err != nil {
+		return err
+	}
+	return d.Vault.ConfirmSession(ctx, id, session, factor, member.Role != "")
 }
 
 // requireFresh is RequireFresh for what is not about the caller's own user.

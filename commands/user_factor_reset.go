@@ -41,19 +41,12 @@ var ErrStaffFactors = domain.Conflict("staff_factors", "This is a staff member: 
 func (d *Dispatcher) RequestFactorReset(ctx context.Context, call Call, cmd RequestFactorReset) (Receipt, AwaitedFactorReset, error) {
 	ctx, cancel := d.bound(ctx)
 	defer cancel()
-	request := requestFactorReset{cmd.UserID, NewID(call.CommandID, "rst"), cmd.Reason}
+	request := requestFactorReset{user: cmd.UserID, reset: NewID(call.CommandID, "rst"), reason: cmd.Reason}
 	target := request.Target()
 	if err := authorise(call, request.Permission(), delegation.Resource{Kind: target.Decider.Category, ID: target.ID}); err != nil {
 		return Receipt{}, AwaitedFactorReset{}, err
 	}
 	if err := d.requireFresh(ctx, call); err != nil {
-		return Receipt{}, AwaitedFactorReset{}, err
-	}
-	member, err := Load(ctx, d.Streams(), staff.Decider.At(cmd.UserID))
-	if err == nil && member.Role != "" {
-		err = ErrStaffFactors
-	}
-	if err != nil {
 		return Receipt{}, AwaitedFactorReset{}, err
 	}
 	receipt, err := Execute(ctx, d, call, request)
@@ -64,12 +57,25 @@ func (d *Dispatcher) RequestFactorReset(ctx context.Context, call Call, cmd Requ
 	return receipt, AwaitedFactorReset{ID: fact.Reset, TakesEffectAt: fact.TakesEffectAt}, err
 }
 
-type requestFactorReset struct{ user, reset, reason string }
+type requestFactorReset struct {
+	user, reset, reason string
+	worker
+}
 
 func (c requestFactorReset) Target() user.Target         { return user.Decider.At(c.user) }
 func (requestFactorReset) Permission() domain.Permission { return delegation.StaffAccounts }
 
+// Gather looks whether the user is staff.
+func (c requestFactorReset) Gather(ctx context.Context, s Streams) (requestFactorReset, error) {
+	var err error
+	c.worker, err = workerOf(ctx, s, c.user)
+	return c, err
+}
+
 func (c requestFactorReset) Decide(u user.User, env Env) ([]user.Event, error) {
+	if c.of(u, env.Now) {
+		return nil, ErrStaffFactors
+	}
 	return u.RequestFactorReset(c.reset, c.reason, env.Now, user.FactorResetWait)
 }
 
@@ -161,19 +167,17 @@ func (d *Dispatcher) FinishFactorReset(ctx context.Context, call Call, id, reset
 	if err != nil {
 		return err
 	}
-	finish := finishFactorReset{id, reset}
-	events, err := u.ResetFactors(reset, d.Clock())
-	if err != nil || len(events) == 0 {
+	finish, err := finishFactorReset{user: id, reset: reset}.Gather(ctx, d.Streams())
+	if err != nil {
 		return err
 	}
-	// Who was hired meanwhile is reset on the machine alone.
-	if member, err := Load(ctx, d.Streams(), staff.Decider.At(id)); err != nil {
-		return err
-	} else if member.Role != "" {
-		_, err := Execute(ctx, d, call.Step("hired meanwhile"), cancelReset{id, reset, user.CancelledByStaff})
-		return err
+	events, err := finish.Decide(u, Env{Now: d.Clock()})
+	if err == nil && len(events) > 0 {
+		_, err = d.withoutFactors(ctx, id, u, events, func() (Receipt, error) { return Execute(ctx, d, call, finish) })
 	}
-	_, err = d.withoutFactors(ctx, id, u, events, func() (Receipt, error) { return Execute(ctx, d, call, finish) })
+	if errors.Is(err, ErrStaffFactors) { // who was hired meanwhile is reset on the machine alone
+		_, err = Execute(ctx, d, call.Step("hired meanwhile"), cancelReset{id, reset, user.CancelledByStaff})
+	}
 	return err
 }
 
@@ -183,13 +187,27 @@ func (d *Dispatcher) withoutFactors(ctx context.Context, id string, u user.User,
 	return endingSessions(ctx, d, id, "", func() (Receipt, error) { return d.giveUp(ctx, id, u, events, change) })
 }
 
-type finishFactorReset struct{ user, reset string }
+type finishFactorReset struct {
+	user, reset string
+	worker
+}
 
 func (c finishFactorReset) Target() user.Target         { return user.Decider.At(c.user) }
 func (finishFactorReset) Permission() domain.Permission { return delegation.System }
 
+// Gather looks whether the user is staff.
+func (c finishFactorReset) Gather(ctx context.Context, s Streams) (finishFactorReset, error) {
+	var err error
+	c.worker, err = workerOf(ctx, s, c.user)
+	return c, err
+}
+
 func (c finishFactorReset) Decide(u user.User, env Env) ([]user.Event, error) {
-	return u.ResetFactors(c.reset, env.Now)
+	events, err := u.ResetFactors(c.reset, env.Now)
+	if err == nil && len(events) > 0 && c.of(u, env.Now) {
+		return nil, ErrStaffFactors
+	}
+	return events, err
 }
 
 // ResetStaffFactors removes every second factor of a staff member at once, for

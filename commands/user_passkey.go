@@ -111,7 +111,7 @@ func (d *Dispatcher) AddPasskey(ctx context.Context, call Call, cmd AddPasskey) 
 	if after, err := Load(ctx, d.Streams(), user.Decider.At(cmd.UserID)); err != nil || after.Recovery.Codes != add.codes {
 		added.RecoveryCodes = nil // another factor came first, with its own
 	}
-	return receipt, added, d.Vault.ConfirmSession(ctx, cmd.UserID, cmd.Session, true)
+	return receipt, added, d.confirmed(ctx, cmd.UserID, cmd.Session, true)
 }
 
 type addPasskey struct{ user, passkey, name, codes string }

@@ -174,7 +174,7 @@ func (d *Dispatcher) ConfirmTOTP(ctx context.Context, call Call, cmd ConfirmTOTP
 	if err != nil {
 		return Receipt{}, RecoveryCodes{}, err
 	}
-	return receipt, RecoveryCodes{codes}, d.Vault.ConfirmSession(ctx, cmd.UserID, cmd.Session, true)
+	return receipt, RecoveryCodes{codes}, d.confirmed(ctx, cmd.UserID, cmd.Session, true)
 }
 
 type confirmTOTP struct{ user, secret, codes string }
@@ -244,12 +244,17 @@ func (d *Dispatcher) giveUp(ctx context.Context, id string, u user.User, events 
 			}
 		}
 	}
-	if !after.HasSecondFactor() {
-		if err := d.Vault.WeakenSessions(ctx, id); err != nil {
-			return Receipt{}, err
-		}
+	if after.HasSecondFactor() {
+		return change()
 	}
-	return change()
+	if err := d.Vault.WeakenSessions(ctx, id); err != nil {
+		return Receipt{}, err
+	}
+	receipt, err := change()
+	if err != nil {
+		return Receipt{}, err
+	}
+	return receipt, d.Vault.WeakenSessions(ctx, id) // of a session that was confirmed meanwhile
 }
 
 // release lets the vault delete a row once no stream names it.

@@ -127,7 +127,7 @@ func (a *api) staffMembers() {
 		})
 	write(a, operation{
 		method: http.MethodPost, path: "/v1/staff/members", summary: "Hire a staff member", status: http.StatusCreated, location: staffMember, rights: true,
-		notes: "The person has registered and verified the address before. The role counts in sessions that have shown a second factor. " + confirmed,
+		notes: "The person has registered and verified the address before, and logs in again: all its sessions end. The role counts in sessions that are opened from then on and have shown a second factor; without one nothing that it allows is carried out (403 second_factor_required), which the member's second_factor tells. API tokens never have it. " + confirmed,
 	}, nil, func(ctx context.Context, call commands.Call, c commands.HireStaff) (commands.Receipt, Ref, error) {
 		return ref(a.Dispatcher.HireStaff(ctx, call, c))
 	})

@@ -69,11 +69,12 @@ func TestAdminsHireAndDismiss(t *testing.T) {
 	if hired.ID(t) != ada.id || hired.header.Get("Location") != members+"/"+ada.id {
 		t.Errorf("hired %s at %s", hired.body, hired.header.Get("Location"))
 	}
+	w.play(t, step{"its session of before is over", ada, "GET", invoices, "", nil, 401, "", nil})
+	ada = w.logIn(t, ada)
 	w.play(t,
 		step{"the new role without a second factor", ada, "GET", invoices, "", nil, 403, "second_factor_required", nil},
 		step{"another role", boss, "POST", members, hire(ada, "support"), nil, 409, "staff_hired", nil},
 	)
-	ada = w.logIn(t, ada)
 	w.enrol(t, ada)
 	w.play(t,
 		step{"the new role", ada, "GET", invoices, "", nil, 200, "", nil},
@@ -106,6 +107,40 @@ func TestAdminsHireAndDismiss(t *testing.T) {
 	if again.ID(t) != ada.id {
 		t.Errorf("hired again as %s", again.body)
 	}
+}
+
+// TestWhoIsHiredLogsInAgain hires a customer with a second factor, a session
+// that has shown it, and an API token.
+func TestWhoIsHiredLogsInAgain(t *testing.T) {
+	t.Parallel()
+	w := begin(t)
+	boss, bossPhone := w.hire(t, "boss", delegation.RoleAdmin)
+	ada := w.customer(t, "ada")
+	w.customer(t, "zoe")
+	phone, _ := w.enrol(t, ada)
+	_, program := w.token(t, ada, ada.account, `{"name":"x","permissions":["*"]}`)
+	members, invoices := "/v1/staff/members", "/v1/accounts/"+ada.account+"/invoices"
+	w.must(t, boss, http.MethodPost, members, `{"email":"ada@example.com","role":"admin"}`, 201)
+	w.play(t,
+		step{"the session is over", ada, "GET", "/v1/me", "", nil, 401, "", nil},
+		step{"the token has what it had", program, "GET", invoices, "", nil, 200, "", nil},
+		step{"no accounts of others", program, "GET", "/v1/staff/accounts", "", nil, 403, "not_for_api_tokens", nil},
+		step{"no history", program, "GET", "/v1/audit/events", "", nil, 403, "not_for_api_tokens", nil},
+		step{"no members", program, "GET", members, "", nil, 403, "not_for_api_tokens", nil},
+	)
+	const source = `"source":"/v1/accounts/`
+	if feed := string(w.must(t, program, http.MethodGet, "/v1/events", "", 200).body); strings.Count(feed, source) != strings.Count(feed, source+ada.account) {
+		t.Errorf("the token follows others: %s", feed)
+	}
+	in := w.must(t, nobody, http.MethodPost, "/v1/sessions", withTOTP(w.challenge(t, ada), phone.next(t)), 201)
+	again := party{id: ada.id, token: in.text(t, "token")}
+	w.play(t, step{"with the second factor", again, "GET", members, "", nil, 200, "", nil})
+	w.confirm(t, boss, bossPhone)
+	w.must(t, boss, http.MethodPost, members, `{"email":"ada@example.com","role":"admin"}`, 201)
+	w.play(t,
+		step{"hired again, it goes on", again, "GET", members, "", nil, 200, "", nil},
+		step{"staff are not locked", boss, "POST", "/v1/staff/users/" + ada.id + "/lock", `{"reason":"x"}`, nil, 409, "staff_member", nil},
+	)
 }
 
 // TestTwoAdminsCannotRemoveEachOther takes both roles at once: one of them

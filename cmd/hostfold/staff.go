@@ -109,7 +109,7 @@ func (s *staffCreateCmd) work(ctx context.Context, p *parts, t terms) error {
 		return err
 	}
 	if made.Existing {
-		t.Say("The address belongs to a user already, who keeps name and password.")
+		t.Say("The address belongs to a user already, who keeps name and password and logs in again: its sessions have ended.")
 	}
 	if _, err := fmt.Fprintf(t, "staff member %s has the role %s\n", made.ID, s.Role); err != nil {
 		return err

@@ -173,14 +173,15 @@ func (v *Vault) Session(ctx context.Context, token string, ask ...AboutUser) (Se
 }
 
 // ConfirmSession notes that a session's user has proven itself again, with a
-// second factor or, without one, with the password.
-func (v *Vault) ConfirmSession(ctx context.Context, userID, id string, factor bool) error {
+// second factor or, without one, with the password. A second factor gives staff
+// their rights.
+func (v *Vault) ConfirmSession(ctx context.Context, userID, id string, factor, staff bool) error {
 	_, err := v.pool.Exec(ctx, `
 		UPDATE vault.session
 		SET password_at = CASE WHEN $3 THEN password_at ELSE $4 END,
 			factor_at = CASE WHEN $3 THEN $4 ELSE factor_at END,
-			staff_rights = staff_rights OR $3
-		WHERE id = $1 AND user_id = $2`, id, userID, factor, v.clock())
+			staff_rights = staff_rights OR ($3 AND $5)
+		WHERE id = $1 AND user_id = $2`, id, userID, factor, v.clock(), staff)
 	return away("confirm a session", err)
 }
 

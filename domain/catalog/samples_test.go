@@ -131,7 +131,7 @@ func samples() []domain.Event {
 		reservation.Taken{By: "usr_1"},
 		reservation.Freed{By: "usr_1"},
 		roster.AdminAdded{User: "usr_1"},
-		roster.AdminRemoved{User: "usr_1"},
+		roster.AdminRemoved{User: "usr_1", After: 2, Until: noon},
 		seller.Configured{Details: sellerDetails()},
 		series.Opened{Kind: series.Invoice, Year: 2026},
 		series.NumberAllocated{Number: "F2026-000001", Sequence: 1, Document: "inv_1", IssueDate: "2026-01-31"},
@@ -170,6 +170,7 @@ func samples() []domain.Event {
 		user.FactorResetRequested{Reset: "rst_1", Reason: "Pièce d'identité vue", TakesEffectAt: time.Date(2026, 2, 1, 12, 0, 0, 0, time.UTC)},
 		user.FactorResetCancelled{Reset: "rst_1", By: user.CancelledByFactor},
 		user.FactorsReset{Reset: "rst_1"},
+		user.HiringClaimed{After: 2, Until: noon},
 	}
 }
 

@@ -104,6 +104,16 @@ func (s Subject) Awaits(k Key) bool {
 	return !slices.Contains(s.Destroyed, Gone{Subject: k.Subject, Purpose: k.Purpose}) && slices.Contains(s.Keys, k)
 }
 
+// UnderWay reports whether the data are being erased, or are asked to be.
+func (s Subject) UnderWay() bool {
+	switch s.Status {
+	case StatusSubmitted, StatusAccepted, StatusCompleted:
+		return true
+	case StatusNone, StatusRefused:
+	}
+	return false
+}
+
 // Errors of this aggregate.
 var (
 	ErrHold        = domain.Conflict("legal_hold", "A legal hold forbids to erase these data.")

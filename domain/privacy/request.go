@@ -60,6 +60,8 @@ const (
 	LiveDomains    Reason = "live_domains"
 	UnpaidInvoices Reason = "unpaid_invoices"
 	LegalHold      Reason = "legal_hold"
+	// StaffMember is who was hired, or is about to be, since the request.
+	StaffMember Reason = "staff_member"
 )
 
 // RequestRefused says why nothing is erased.

@@ -36,6 +36,9 @@ type Member struct {
 	Role delegation.Role
 	// Was is true for who is no more.
 	Was bool
+	// Facts is how many there are. What is decided in another stream first says
+	// how many it has seen, and is decided anew when that has changed.
+	Facts int
 }
 
 // Errors of this aggregate.
@@ -57,7 +60,7 @@ type Hired struct {
 // EventType is the name on disk.
 func (Hired) EventType() string { return "staff.hired.v1" }
 
-func (e Hired) apply(Member) Member { return Member{Role: e.Role} }
+func (e Hired) apply(m Member) Member { return Member{Role: e.Role, Facts: m.Facts + 1} }
 
 // Hire gives a user a role; a repeat has nothing to do.
 func (m Member) Hire(role delegation.Role) ([]Event, error) {
@@ -88,7 +91,7 @@ type RoleAssigned struct {
 func (RoleAssigned) EventType() string { return "staff.role_assigned.v1" }
 
 func (e RoleAssigned) apply(m Member) Member {
-	m.Role = e.Role
+	m.Role, m.Facts = e.Role, m.Facts+1
 	return m
 }
 
@@ -116,7 +119,7 @@ type Deactivated struct{}
 // EventType is the name on disk.
 func (Deactivated) EventType() string { return "staff.deactivated.v1" }
 
-func (Deactivated) apply(Member) Member { return Member{Was: true} }
+func (Deactivated) apply(m Member) Member { return Member{Was: true, Facts: m.Facts + 1} }
 
 // Deactivate ends a staff member's work; a repeat has nothing to do. self is
 // true when it is the member who asks.

@@ -48,6 +48,7 @@ var Decider = domain.Decider[User, Event]{
 		domain.TypeOf[FactorResetRequested](),
 		domain.TypeOf[FactorResetCancelled](),
 		domain.TypeOf[FactorsReset](),
+		domain.TypeOf[HiringClaimed](),
 	},
 }
 
@@ -71,6 +72,8 @@ type User struct {
 	Recovery          Recovery
 	// Reset is the reset of all of them that waits for its time.
 	Reset FactorReset
+	// Hiring is the last claim of who hires the user.
+	Hiring HiringClaimed
 }
 
 // Status is where a user stands.
