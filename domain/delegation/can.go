@@ -59,7 +59,8 @@ const (
 	// that user there, its API tokens.
 	Member domain.Permission = "member"
 	// NotificationsMark is to mark notifications as read. Whoever an account
-	// lets read them has it; staff, who read everything, do not.
+	// lets read them has it; staff, who read everything, do not, nor when they act
+	// for the account.
 	NotificationsMark domain.Permission = "notifications.mark"
 	// Owner is what an account's owner alone may do, and cannot hand on.
 	Owner domain.Permission = "owner"
@@ -124,10 +125,14 @@ func (g Grants) held() Role {
 }
 
 // Refusal is the answer to a caller that sees what it may not do: who holds the
-// right on an account that is closed, and staff whom only a second factor
-// lacks, hear so.
+// right on an account that is closed, staff who act for an account in what is
+// its owner's, and staff whom only a second factor lacks, hear so.
 func Refusal(g Grants, account string, p domain.Permission, r Resource) error {
-	if grant := g.Accounts[account]; grant.Closed {
+	if grant := g.Accounts[account]; grant.Impersonation != "" {
+		if owner := (Grants{User: g.User, Accounts: map[string]Grant{account: {Owner: true}}}); Can(owner, account, p, r) {
+			return ErrOutOfReach
+		}
+	} else if grant.Closed {
 		grant.Closed = false
 		if Can(Grants{User: g.User, Token: g.Token, Accounts: map[string]Grant{account: grant}}, account, p, r) {
 			return ErrAccountClosed
@@ -194,14 +199,17 @@ func Can(g Grants, account string, p domain.Permission, r Resource) bool {
 	if g.held().reads(p) {
 		return true
 	}
+	grant, ok := g.Accounts[account]
 	reading := slices.Contains(reads, p)
 	if p == NotificationsMark {
+		if grant.Impersonation != "" {
+			return false // what warns the customer stays unread
+		}
 		p = NotificationsRead
 	}
 	if !slices.Contains(delegable, p) {
 		return false
 	}
-	grant, ok := g.Accounts[account]
 	if grant.Closed && !reading && p != UsersManage { // whose lists and history are read; there is nobody left to manage
 		return false
 	}

@@ -17,13 +17,24 @@ type Impersonation struct {
 }
 
 // outOfReach are what an owner may hand on and staff who act for it do not get:
-// to hand rights on, and passwords.
-var outOfReach = []domain.Permission{UsersManage, ServicesPassword}
+// to hand rights on, and passwords; to say who owns and who is warned (the
+// profile with the address that invoices go to and the choice of mail, the
+// contacts of domain names); and to bind the customer to pay.
+var outOfReach = []domain.Permission{
+	UsersManage, ServicesPassword, ProfileWrite, ContactsManage,
+	OrdersPlace, QuotesAccept, InvoicesPay, WalletTopUp, WalletSpend, PaymentMethods,
+}
+
+// ErrOutOfReach refuses what an owner may do and staff who act for it may not.
+var ErrOutOfReach = &domain.Error{
+	Kind: domain.KindDenied, Code: "impersonation_out_of_reach",
+	Detail: "You act for the customer: who owns, who is warned, who has access and what is paid is for the customer alone to say.",
+}
 
 // Impersonating are the grants of a staff member whose session acts for an
-// account: with what its owner may hand on, but for passwords and the users of
-// the account. What the owner alone may do, API tokens, and second factors are
-// out of reach anyway. A role that may not act for accounts gets nothing, nor
+// account: with what its owner may hand on, but for what is out of reach. What
+// the owner alone may do, API tokens, second factors, and to mark what the
+// account is told as read are out of reach anyway. A role that may not act for accounts gets nothing, nor
 // does one that lacks its second factor, nor who has the account's rights
 // otherwise.
 func (g Grants) Impersonating(i Impersonation) Grants {

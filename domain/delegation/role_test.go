@@ -1,6 +1,7 @@
 package delegation_test
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/hostfold/hostfold/domain"
@@ -104,7 +105,10 @@ func TestWhoActsForAnAccountGetsWhatItsOwnerHandsOnButNotAll(t *testing.T) {
 	on := delegation.Impersonation{ID: "imp_1", Account: "acc_1", Until: noon()}
 	support := delegation.Grants{User: "usr_staff", Role: delegation.RoleSupport}
 	acting := support.Impersonating(on)
-	out := map[domain.Permission]bool{"users.manage": true, "services.password": true}
+	out := map[domain.Permission]bool{
+		"users.manage": true, "services.password": true, "profile.write": true, "contacts.manage": true, "orders.place": true,
+		"quotes.accept": true, "invoices.pay": true, "wallet.topup": true, "wallet.spend": true, "paymentmethods.manage": true,
+	}
 	for _, p := range everyPermission[:28] {
 		if got := delegation.Can(acting, "acc_1", p, delegation.Resource{Kind: "thing", ID: "x"}); got == out[p] {
 			t.Errorf("%s: %v", p, got)
@@ -113,9 +117,17 @@ func TestWhoActsForAnAccountGetsWhatItsOwnerHandsOnButNotAll(t *testing.T) {
 			t.Errorf("%s changed on another account", p)
 		}
 	}
-	for _, p := range []domain.Permission{delegation.Owner, delegation.Member, delegation.StaffBilling, delegation.System} {
+	for _, p := range []domain.Permission{delegation.Owner, delegation.Member, delegation.NotificationsMark, delegation.StaffBilling, delegation.System} {
 		if delegation.Can(acting, "acc_1", p, delegation.Resource{}) {
 			t.Errorf("%s is within reach", p)
+		}
+	}
+	for _, p := range []domain.Permission{delegation.Owner, delegation.Member, delegation.ContactsManage, delegation.ProfileWrite, delegation.NotificationsMark} {
+		if err := delegation.Refusal(acting, "acc_1", p, delegation.Resource{}); !errors.Is(err, delegation.ErrOutOfReach) {
+			t.Errorf("%s is refused with %v", p, err)
+		}
+		if err := delegation.Refusal(acting, "acc_2", p, delegation.Resource{}); !errors.Is(err, domain.ErrDenied) || errors.Is(err, delegation.ErrOutOfReach) {
+			t.Errorf("%s of another account is refused with %v", p, err)
 		}
 	}
 	if support.Accounts != nil || acting.Impersonation == nil {
