@@ -102,8 +102,9 @@ func (c ReopenAccount) Decide(a account.Account, _ Env) ([]account.Event, error)
 	return a.Reopen(c.gone)
 }
 
-// AnswerClosing closes an account, or refuses to with every reason. It reads
-// the log from end to end. Commands that saw the account before the request are
+// AnswerClosing closes an account, or refuses to with every reason. What the
+// account holds is read from the log, once for all accounts that wait for an
+// answer at that moment. Commands that saw the account before the request are
 // over by the time that it is called, so that it misses nothing.
 func (d *Dispatcher) AnswerClosing(ctx context.Context, call Call, accountID, request string) error {
 	a, err := Load(ctx, d.Streams(), account.Decider.At(accountID))
@@ -111,24 +112,61 @@ func (d *Dispatcher) AnswerClosing(ctx context.Context, call Call, accountID, re
 		return err
 	}
 	call.Account = accountID
-	streams, err := d.streamsOf(ctx, []string{accountID}, []string{
-		hosting.Decider.Category, domainname.Decider.Category, invoice.Decider.Category, ticket.Decider.Category,
-	}, nil)
+	streams, err := d.holdings.of(ctx, d, accountID)
 	if err != nil {
 		return err
 	}
 	now := d.Clock().UTC()
-	why, err := d.unsettled(ctx, streams, domain.DateOf(now.Year(), now.Month(), now.Day()))
+	answer := answerClosing{id: accountID, request: request}
+	if answer.why, err = d.unsettled(ctx, streams, domain.DateOf(now.Year(), now.Month(), now.Day())); err != nil {
+		return err
+	}
+	if answer.ends, err = d.unended(ctx, streams[delegation.Decider.Category]); err != nil {
+		return err
+	}
+	if _, err := Execute(ctx, d, call, answer); err != nil {
+		return err
+	}
+	return d.FinishClosing(ctx, call, accountID)
+}
+
+// unended are those of some delegations that have not ended.
+func (d *Dispatcher) unended(ctx context.Context, ids []string) (left []string, err error) {
+	for _, id := range ids {
+		at, err := Load(ctx, d.Streams(), delegation.Decider.At(id))
+		if err != nil {
+			return nil, err
+		}
+		if at.Status == delegation.StatusInvited || at.Status == delegation.StatusActive {
+			left = append(left, id)
+		}
+	}
+	return left, nil
+}
+
+// FinishClosing ends what ends with a closed account: its delegations and
+// invitations, and what staff do for it. From the closing on they give nothing
+// but to read. Process managers call it again for every account that was closed.
+func (d *Dispatcher) FinishClosing(ctx context.Context, call Call, accountID string) error {
+	a, err := Load(ctx, d.Streams(), account.Decider.At(accountID))
+	if err != nil || a.Status != account.StatusClosed {
+		return err
+	}
+	var last account.Closed
+	_, _, err = factOf(ctx, d.Streams(), account.Decider.At(accountID), func(e account.Closed, _ eventstore.Meta) bool {
+		last = e
+		return false // there may be a later one
+	})
 	if err != nil {
 		return err
 	}
-	if len(why) == 0 {
-		if err := d.endDelegations(ctx, call, accountID); err != nil {
+	call.Account = accountID
+	for _, id := range last.Delegations {
+		if _, err := Execute(ctx, d, call.Step("end "+id), RevokeDelegation{DelegationID: id}); err != nil {
 			return err
 		}
 	}
-	_, err = Execute(ctx, d, call, answerClosing{id: accountID, request: request, why: why})
-	return err
+	return d.stopActingFor(ctx, call, accountID)
 }
 
 // unsettled are the reasons for which what some accounts hold, the ids of
@@ -175,46 +213,51 @@ func (d *Dispatcher) unsettled(ctx context.Context, streams map[string][]string,
 	return found, nil
 }
 
-// endDelegations ends all delegations and invitations of an account.
-func (d *Dispatcher) endDelegations(ctx context.Context, call Call, accountID string) error {
-	streams, err := d.streamsOf(ctx, []string{accountID}, []string{delegation.Decider.Category}, nil)
-	if err != nil {
-		return err
-	}
-	call.Account = accountID
-	for _, id := range streams[delegation.Decider.Category] {
-		if _, err := Execute(ctx, d, call.Step("end "+id), RevokeDelegation{DelegationID: id}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 type answerClosing struct {
 	id, request string
 	why         []account.Reason
+	// ends are the delegations that end with the account.
+	ends []string
 }
 
 func (c answerClosing) Target() account.Target      { return account.Decider.At(c.id) }
 func (answerClosing) Permission() domain.Permission { return delegation.System }
 
 func (c answerClosing) Decide(a account.Account, _ Env) ([]account.Event, error) {
-	return a.AnswerClosing(c.request, c.why)
+	return a.AnswerClosing(c.request, c.why, c.ends)
 }
 
-// closeErased closes the account of an owner who is erased: nobody acts for it
-// any more.
-func (d *Dispatcher) closeErased(ctx context.Context, call Call, accountID string) error {
-	call.Account = accountID
-	if _, err := Execute(ctx, d, call.Step("close "+accountID), closeErased{accountID}); err != nil {
+// closeErased closes the accounts of an owner who is erased: nobody acts for
+// them any more.
+func (d *Dispatcher) closeErased(ctx context.Context, call Call, accounts []string) error {
+	found, err := d.streamsByAccount(ctx, accounts, []string{delegation.Decider.Category}, nil)
+	if err != nil {
 		return err
 	}
-	return d.endDelegations(ctx, call, accountID)
+	for _, id := range accounts {
+		ends, err := d.unended(ctx, found[id][delegation.Decider.Category])
+		if err != nil {
+			return err
+		}
+		call.Account = id
+		if _, err := Execute(ctx, d, call.Step("close "+id), closeErased{id, ends}); err != nil {
+			return err
+		}
+		if err := d.FinishClosing(ctx, call, id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-type closeErased struct{ id string }
+type closeErased struct {
+	id   string
+	ends []string
+}
 
 func (c closeErased) Target() account.Target      { return account.Decider.At(c.id) }
 func (closeErased) Permission() domain.Permission { return delegation.System }
 
-func (closeErased) Decide(a account.Account, _ Env) ([]account.Event, error) { return a.CloseErased() }
+func (c closeErased) Decide(a account.Account, _ Env) ([]account.Event, error) {
+	return a.CloseErased(c.ends)
+}

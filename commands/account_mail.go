@@ -98,7 +98,7 @@ func (d *Dispatcher) writeAccountMail(ctx context.Context, m AccountMail, a acco
 			return message.Queued{}, err
 		}
 		return closing(mailtext.ClosingRefused, fact.Why)
-	case account.Closed{}.EventType():
+	case account.Closed{}.EventType(), "account.closed.v1":
 		return closing(mailtext.AccountClosed, nil)
 	case account.Reopened{}.EventType():
 		return closing(mailtext.AccountReopened, nil)

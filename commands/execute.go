@@ -40,8 +40,9 @@ type Dispatcher struct {
 	// Timeout bounds a command whose context has no earlier deadline; 0 is 10 s.
 	Timeout time.Duration
 
-	queues queues
-	kept   keptStates
+	queues   queues
+	kept     keptStates
+	holdings holdings
 }
 
 // Streams reads streams for the dispatcher's commands.

@@ -76,6 +76,15 @@ func (d *Dispatcher) StartImpersonation(ctx context.Context, call Call, cmd Star
 		_, failed := Execute(ctx, d, call.Step("broken start"), endImpersonation{receipt.ID, impersonation.ByBrokenStart})
 		return Receipt{}, errors.Join(err, failed)
 	}
+	// Who closed the account meanwhile has ended those that there were, but not
+	// this one.
+	a, err := Load(ctx, d.Streams(), account.Decider.At(cmd.AccountID))
+	if err == nil {
+		err = a.MayChange()
+	}
+	if err != nil {
+		return Receipt{}, errors.Join(err, d.stopActingFor(ctx, call, cmd.AccountID))
+	}
 	return receipt, nil
 }
 
@@ -161,6 +170,15 @@ func (c endImpersonation) Permission() domain.Permission {
 
 func (c endImpersonation) Decide(i impersonation.Impersonation, env Env) ([]impersonation.Event, error) {
 	return i.End(c.by, env.Now)
+}
+
+// stopActingFor ends what staff do for an account that is closed.
+func (d *Dispatcher) stopActingFor(ctx context.Context, call Call, accountID string) error {
+	ended, err := d.Vault.StopActingFor(ctx, accountID)
+	if err != nil {
+		return err
+	}
+	return d.noteEnded(ctx, call, ended, impersonation.ByClosing)
 }
 
 // noteEnded writes that impersonations of sessions which have ended are over.

@@ -97,12 +97,7 @@ func (d *Dispatcher) EraseSubject(ctx context.Context, call Call, userID string)
 			return err
 		}
 	}
-	for _, id := range s.Accounts {
-		if err := d.closeErased(ctx, call, id); err != nil {
-			return err
-		}
-	}
-	return nil
+	return d.closeErased(ctx, call, s.Accounts)
 }
 
 func (d *Dispatcher) freeAddress(ctx context.Context, call Call, userID string) error {

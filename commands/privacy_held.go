@@ -71,30 +71,49 @@ func (d *Dispatcher) heldOf(ctx context.Context, userID string) (held, error) {
 // streamsOf are the ids of the streams of some accounts, by category; each,
 // which may be nil, sees the metadata of all their events.
 func (d *Dispatcher) streamsOf(ctx context.Context, accounts, categories []string, each func(eventstore.Meta)) (map[string][]string, error) {
-	found := map[string]map[string]bool{}
+	found, err := d.streamsByAccount(ctx, accounts, categories, each)
+	streams := map[string][]string{}
+	for _, of := range found {
+		for category, ids := range of {
+			streams[category] = append(streams[category], ids...)
+		}
+	}
+	for _, ids := range streams {
+		slices.Sort(ids)
+	}
+	return streams, err
+}
+
+// streamsByAccount is streamsOf, by account and category. It reads the log from
+// end to end.
+func (d *Dispatcher) streamsByAccount(ctx context.Context, accounts, categories []string, each func(eventstore.Meta)) (map[string]map[string][]string, error) {
+	found := make(map[string]map[string]map[string]bool, len(accounts))
+	for _, id := range accounts {
+		found[id] = map[string]map[string]bool{}
+	}
 	err := d.eachEvent(ctx, categories, func(r eventstore.Recorded) error {
 		m, err := eventstore.MetaOf(r)
-		if err != nil || !slices.Contains(accounts, m.Account) {
+		of, ours := found[m.Account]
+		if err != nil || !ours {
 			return err
 		}
-		put(found, m.Category, m.AggregateID)
+		if of[m.Category] == nil {
+			of[m.Category] = map[string]bool{}
+		}
+		of[m.Category][m.AggregateID] = true
 		if each != nil {
 			each(m)
 		}
 		return nil
 	})
-	streams := map[string][]string{}
-	for category, ids := range found {
-		streams[category] = slices.Sorted(maps.Keys(ids))
+	streams := make(map[string]map[string][]string, len(accounts))
+	for account, of := range found {
+		streams[account] = map[string][]string{}
+		for category, ids := range of {
+			streams[account][category] = slices.Sorted(maps.Keys(ids))
+		}
 	}
 	return streams, err
-}
-
-func put(all map[string]map[string]bool, category, id string) {
-	if all[category] == nil {
-		all[category] = map[string]bool{}
-	}
-	all[category][id] = true
 }
 
 // about are the ids of a category's streams with an event that names somebody.

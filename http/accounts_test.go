@@ -1,12 +1,15 @@
 package http_test
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/hostfold/hostfold/commands"
+	"github.com/hostfold/hostfold/commands/commandtest"
 	"github.com/hostfold/hostfold/domain/account"
+	"github.com/hostfold/hostfold/eventstore"
 )
 
 const billingBody = `{"kind":"company","name":"Alice SARL","company_number":"732 829 320","vat_number":"FR44732829320","country":"FR",` +
@@ -134,7 +137,7 @@ func TestAClosedAccountIsOnlyRead(t *testing.T) {
 		step{"invoices are read", ada, "GET", path + "/invoices/" + inv, "", nil, 200, "", []string{`"status":"paid"`}},
 		step{"tickets too", ada, "GET", path + "/tickets/" + tkt, "", nil, 200, "", nil},
 		step{"the dashboard too", ada, "GET", path + "/dashboard", "", nil, 200, "", nil},
-		step{"the history says who did it", ada, "GET", path + "/history", "", nil, 200, "", []string{"account.closed.v1", "account.closing_requested.v1"}},
+		step{"the history says who did it", ada, "GET", path + "/history", "", nil, 200, "", []string{"account.closed.v2", "account.closing_requested.v1"}},
 		step{"by tokens as well", program, "GET", path + "/invoices", "", nil, 200, "", []string{inv}},
 		step{"the profile is not changed", ada, "PATCH", path, `{"name":"x"}`, nil, 409, "account_closed", nil},
 		step{"nor the billing identity", ada, "PUT", path + "/billing-identity", billingBody, nil, 409, "account_closed", nil},
@@ -163,4 +166,47 @@ func TestAClosedAccountIsOnlyRead(t *testing.T) {
 	w.answerClosing(t, ada.account)
 	w.must(t, ada, http.MethodPost, "/v1/me/close", `{"password":"`+password+`"}`, 204)
 	w.play(t, step{"nobody is there to open it for", clerk, "POST", staffPath + "/reopen", "", nil, 409, "account_owner_gone", nil})
+}
+
+// TestAnAccountIsClosedBeforeWhatEndsWithIt breaks off after the answer: nobody
+// writes on the account from then on, and the rest is finished later.
+func TestAnAccountIsClosedBeforeWhatEndsWithIt(t *testing.T) {
+	t.Parallel()
+	w := begin(t)
+	ada := w.customer(t, "ada")
+	path := "/v1/accounts/" + ada.account
+	dlg, carol := w.delegate(t, ada, w.member(t, "carol"), onAll)
+	w.must(t, ada, http.MethodPost, path+"/closing", "", 202)
+	a, err := commands.Load(t.Context(), w.dispatcher.Streams(), account.Decider.At(ada.account))
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken := &commandtest.Faulty{Store: w.Store}
+	broken.Fail(commandtest.Fault{Fails: func(stream string, _ []eventstore.NewEvent) error {
+		if strings.HasPrefix(stream, "delegation-") {
+			return errors.New("no room")
+		}
+		return nil
+	}})
+	w.dispatcher.Store = broken
+	if err := w.dispatcher.AnswerClosing(t.Context(), system(), ada.account, a.Closing); err == nil {
+		t.Error("the delegation ended on a broken store")
+	}
+	w.Settle()
+	w.play(t,
+		step{"it is closed", ada, "GET", path, "", nil, 200, "", []string{`"status":"closed"`}},
+		step{"a delegate reads", carol, "GET", path + "/invoices", "", nil, 200, "", nil},
+		step{"and writes nothing", carol, "POST", path + "/tickets", ticketBody, nil, 409, "account_closed", nil},
+		step{"nor marks anything", carol, "POST", path + "/notifications/read-all", "", nil, 409, "account_closed", nil},
+		step{"nor makes a token", carol, "POST", path + "/api-tokens", `{"name":"y","permissions":["*"]}`, nil, 409, "account_closed", nil},
+	)
+	broken.Heal()
+	if err := w.dispatcher.FinishClosing(t.Context(), system(), ada.account); err != nil {
+		t.Fatal(err)
+	}
+	w.Settle()
+	w.play(t,
+		step{"then the delegate is out", carol, "GET", path + "/invoices", "", nil, 404, "not_found", nil},
+		step{"and the owner sees it", ada, "GET", path + "/delegations/" + dlg, "", nil, 200, "", []string{`"status":"revoked"`}},
+	)
 }

@@ -88,7 +88,13 @@ func (c Config) Authenticate(r *http.Request) (Caller, error) {
 	held.Unproven = held.Role != "" && !session.StaffRights
 	held.Fresh.Password, held.Fresh.SecondFactor = session.Fresh(c.Clock())
 	if now := c.Clock(); session.Acts.On(now) {
-		held = held.Impersonating(delegation.Impersonation{ID: session.Acts.ID, Account: session.Acts.Account, Until: *session.Acts.Until})
+		over, err := c.Reader.Closed(r.Context(), session.Acts.Account)
+		if err != nil {
+			return Caller{}, err
+		}
+		if !over {
+			held = held.Impersonating(delegation.Impersonation{ID: session.Acts.ID, Account: session.Acts.Account, Until: *session.Acts.Until})
+		}
 	}
 	return Caller{Session: session.ID, Grants: held}, nil
 }

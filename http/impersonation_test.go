@@ -165,4 +165,31 @@ func TestAnImpersonationEndsByItself(t *testing.T) {
 		t.Errorf("ended by %q", by)
 	}
 	s.play(t, step{"nobody now", three, "GET", "/v1/me", "", nil, 401, "", nil})
+
+	// By the end of the account.
+	four, _ := s.hire(t, "four", delegation.RoleSupport)
+	bobs := "/v1/accounts/" + s.bob.account
+	id = s.must(t, four, http.MethodPost, s.act(s.bob.account), `{"reason":"asked by phone","consent":true}`, 201).ID(t)
+	s.must(t, s.logIn(t, s.bob), http.MethodPost, bobs+"/closing", "", 202)
+	s.play(t, step{"it goes on while that is asked for", four, "GET", bobs + "/invoices", "", nil, 200, "", nil})
+	s.answerClosing(t, s.bob.account)
+	s.play(t,
+		step{"then the role alone is left", four, "GET", bobs + "/invoices", "", nil, 403, "denied", nil},
+		step{"nor can it begin", four, "POST", s.act(s.bob.account), `{"reason":"x","consent":true}`, nil, 409, "account_closed", nil},
+	)
+	closed := s.bob.account
+	for r, err := range s.Store.ReadStream(t.Context(), "impersonation-"+id, 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, m, err := s.Codec.Decode(t.Context(), r)
+		if fact, ok := e.(impersonation.Ended); err != nil || ok && (fact.By != impersonation.ByClosing || m.Account != closed) {
+			t.Errorf("ended by %+v for %s, %v", e, m.Account, err)
+		} else if ok {
+			closed = "" // seen
+		}
+	}
+	if closed != "" {
+		t.Error("no end was written")
+	}
 }

@@ -30,17 +30,14 @@ type rightsRow struct {
 	KeptOut bool `db:"kept_out"`
 }
 
-// rights keeps read.rights, by user, and read.api_token.
+// rights keeps read.rights, by user, read.api_token and
+// read.closed_account.
 func rights() Model {
 	return Define(RightsModel, Keep(Table{Name: "read.rights", Key: "holder"},
 		OnKey(func(e account.Opened, _ Meta) []string { return []string{e.Owner} },
 			func(rows *Rows[rightsRow], e account.Opened, m Meta) {
 				put(&rows.Get(e.Owner).Accounts, m.AggregateID, delegation.Grant{Owner: true})
 			}),
-		OnKey(func(e account.Closed, _ Meta) []string { return []string{e.Owner} },
-			func(rows *Rows[rightsRow], e account.Closed, m Meta) { closed(rows, e.Owner, m, true) }),
-		OnKey(func(e account.Reopened, _ Meta) []string { return []string{e.Owner} },
-			func(rows *Rows[rightsRow], e account.Reopened, m Meta) { closed(rows, e.Owner, m, false) }),
 		On(func(rows *Rows[rightsRow], _ user.Locked, m Meta) { rows.Get(m.AggregateID).KeptOut = true }),
 		On(func(rows *Rows[rightsRow], _ user.Unlocked, m Meta) { rows.Get(m.AggregateID).KeptOut = false }),
 		On(func(rows *Rows[rightsRow], _ user.Closed, m Meta) { rows.Get(m.AggregateID).KeptOut = true }),
@@ -68,7 +65,29 @@ func rights() Model {
 		}),
 		On(func(rows *Rows[rightsRow], e staff.RoleAssigned, m Meta) { rows.Get(m.AggregateID).Role = e.Role }),
 		On(func(rows *Rows[rightsRow], _ staff.Deactivated, m Meta) { rows.Get(m.AggregateID).Role = "" }),
-	), apiTokens())
+	), apiTokens(), closedAccounts())
+}
+
+// closedAccount is an account that is only read, whoever holds what on it.
+type closedAccount struct {
+	Account string `db:"account"`
+}
+
+// closedAccounts keeps read.closed_account.
+func closedAccounts() View {
+	return Keep(Table{Name: "read.closed_account", Key: "account"},
+		On(func(rows *Rows[closedAccount], _ account.Closed, m Meta) { rows.Get(m.AggregateID) }),
+		On(func(rows *Rows[closedAccount], _ account.Reopened, m Meta) { rows.Delete(m.AggregateID) }),
+	)
+}
+
+// Closed reports whether an account is closed.
+func (r *Reader) Closed(ctx context.Context, account string) (closed bool, err error) {
+	err = r.db.QueryRow(ctx, `SELECT EXISTS (SELECT FROM read.closed_account WHERE account = $1)`, account).Scan(&closed)
+	if err != nil {
+		return false, fmt.Errorf("look whether an account is closed: %w", err)
+	}
+	return closed, nil
 }
 
 // holder is the key of a delegate, none while there is only an invitation.
@@ -102,21 +121,17 @@ func change(rows *Rows[rightsRow], user, account string, m Meta, terms delegatio
 	delete(row.Accounts, account)
 }
 
-// closed notes whether an account is only read. Nobody but its owner holds
-// anything on a closed one: its delegations ended before.
-func closed(rows *Rows[rightsRow], owner string, m Meta, closed bool) {
-	row := rows.Get(owner)
-	if grant, ok := row.Accounts[m.AggregateID]; ok {
-		grant.Closed = closed
-		row.Accounts[m.AggregateID] = grant
-	}
-}
-
 // rightsPatience is how long the log may be ahead of the rights.
 const rightsPatience = 5 * time.Second
 
-// rightsOf selects what a user holds; the user follows.
-const rightsOf = `SELECT role, accounts, clock_timestamp() FROM read.rights WHERE holder = `
+// rightsOf selects what a user holds, and what of it is closed; the user follows.
+const rightsOf = `
+	SELECT role, accounts, clock_timestamp(),
+	       ARRAY(SELECT c.account
+	             FROM jsonb_object_keys(CASE jsonb_typeof(accounts) WHEN 'object' THEN accounts ELSE '{}' END) held
+	             JOIN read.closed_account c ON c.account = held)
+	FROM read.rights
+	WHERE holder = `
 
 // Rights is everything a user holds. It refuses, rather than answer old
 // rights, while the lane is halted or has fallen behind a store that answers.
@@ -149,8 +164,14 @@ func scanRights(rows pgx.Rows, g *delegation.Grants) error {
 	defer rows.Close()
 	for rows.Next() {
 		var now time.Time
-		if err := rows.Scan(&g.Role, &g.Accounts, &now); err != nil {
+		var closed []string
+		if err := rows.Scan(&g.Role, &g.Accounts, &now, &closed); err != nil {
 			return err
+		}
+		for _, id := range closed {
+			grant := g.Accounts[id]
+			grant.Closed = true
+			g.Accounts[id] = grant
 		}
 		maps.DeleteFunc(g.Accounts, func(_ string, grant delegation.Grant) bool {
 			return !grant.Owner && grant.ExpiresAt != nil && !now.Before(*grant.ExpiresAt)

@@ -140,6 +140,11 @@ func TestClosingIsAnsweredAndToldByMail(t *testing.T) {
 	run(c, commands.ReopenAccount{AccountID: "acc_1"})
 	c.waitFor("message.queued.", 5)
 	c.stop()
+	var elsewhere int
+	err := c.db.QueryRow(t.Context(), `SELECT count(*) FROM river.river_job WHERE kind = 'answer_closing' AND queue <> 'closing'`).Scan(&elsewhere)
+	if err != nil || elsewhere > 0 {
+		t.Errorf("%d answers in the queue of mails, %v", elsewhere, err)
+	}
 	if diff := cmp.Diff(slices.Repeat([]string{"account_closing"}, 5), c.templates()); diff != "" {
 		t.Error(diff)
 	}

@@ -55,6 +55,13 @@ const (
 	stopAfter   = 15 * time.Second
 )
 
+// closings is how many requests to close accounts wait for one read of the log;
+// erasures how many read it at the same time. Mails wait for neither.
+const (
+	closings = 100
+	erasures = 2
+)
+
 // New makes the jobs' client; Run runs it.
 func New(c Config) (*Jobs, error) {
 	if c.Workers == 0 {
@@ -69,7 +76,11 @@ func New(c Config) (*Jobs, error) {
 	river.AddWorker(workers, &mail.Worker{Dispatcher: c.Dispatcher, Sink: c.Mails, From: c.From})
 	client, err := river.NewClient(riverpgxv5.New(c.Pool), &river.Config{
 		Schema: "river", ID: c.Owner, Logger: c.Log, Workers: workers,
-		Queues:     map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: c.Workers}},
+		Queues: map[string]river.QueueConfig{
+			river.QueueDefault:   {MaxWorkers: c.Workers},
+			process.ClosingQueue: {MaxWorkers: closings},
+			erase.Queue:          {MaxWorkers: erasures},
+		},
 		JobTimeout: jobTimeout, RescueStuckJobsAfter: rescueAfter,
 		PeriodicJobs: process.Periodic(),
 	})

@@ -46,6 +46,7 @@ func AddWorkers(workers *river.Workers, d *commands.Dispatcher) {
 	river.AddWorker(workers, &writeInvoiceMail{d: d})
 	river.AddWorker(workers, &writeAccountMail{d: d})
 	river.AddWorker(workers, &answerClosing{d: d})
+	river.AddWorker(workers, &finishClosing{d: d})
 	river.AddWorker(workers, &writeUserMail{d: d})
 	river.AddWorker(workers, &finishEmailChange{d: d})
 	river.AddWorker(workers, &finishClose{d: d})

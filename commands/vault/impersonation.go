@@ -56,3 +56,20 @@ func (v *Vault) Impersonations(ctx context.Context, userID, session string) ([]I
 	found, err := pgx.CollectRows(rows, pgx.RowToStructByName[Impersonation])
 	return found, away("look for impersonations", err)
 }
+
+// StopActingFor ends every impersonation for an account, in every process from
+// the next request on, and answers those that were on.
+func (v *Vault) StopActingFor(ctx context.Context, account string) ([]Impersonation, error) {
+	rows, err := v.pool.Query(ctx, `
+		WITH on_now AS (SELECT id, impersonation, acts_for, acts_until FROM vault.session WHERE acts_for = $1 FOR UPDATE)
+		UPDATE vault.session s
+		SET impersonation = '', acts_for = '', acts_until = NULL
+		FROM on_now
+		WHERE s.id = on_now.id
+		RETURNING on_now.impersonation, on_now.acts_for, on_now.acts_until`, account)
+	if err != nil {
+		return nil, away("end impersonations for an account", err)
+	}
+	ended, err := pgx.CollectRows(rows, pgx.RowToStructByName[Impersonation])
+	return ended, away("end impersonations for an account", err)
+}

@@ -31,7 +31,7 @@ var Decider = domain.Decider[Account, Event]{
 		domain.PublicTypeOf[ClosingRequested](delegation.ProfileRead),
 		domain.PublicTypeOf[ClosingWithdrawn](delegation.ProfileRead),
 		domain.PublicTypeOf[ClosingRefused](delegation.ProfileRead),
-		domain.PublicTypeOf[Closed](delegation.ProfileRead),
+		domain.PublicTypeOf[Closed](delegation.ProfileRead).Since("account.closed.v1"),
 		domain.PublicTypeOf[Reopened](delegation.ProfileRead),
 	},
 }

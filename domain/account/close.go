@@ -120,10 +120,12 @@ type Closed struct {
 	Owner string `json:"owner"`
 	// Erasure is true when it ended with the erasure of its owner.
 	Erasure bool `json:"erasure,omitempty"`
+	// Delegations are those that end with it, invitations too.
+	Delegations []string `json:"delegations,omitempty"`
 }
 
 // EventType is the name on disk.
-func (Closed) EventType() string { return "account.closed.v1" }
+func (Closed) EventType() string { return "account.closed.v2" }
 
 // Public is the new status.
 func (Closed) Public() any { return publicStatus{Status: StatusClosed} }
@@ -133,24 +135,25 @@ func (Closed) apply(a Account) Account {
 	return a
 }
 
-// AnswerClosing closes the account, or says why not. A request that was
-// withdrawn or answered meanwhile needs nothing.
-func (a Account) AnswerClosing(request string, why []Reason) ([]Event, error) {
+// AnswerClosing closes the account, and says which delegations end with it, or
+// says why not. A request that was withdrawn or answered meanwhile needs nothing.
+func (a Account) AnswerClosing(request string, why []Reason, delegations []string) ([]Event, error) {
 	switch {
 	case a.Status != StatusClosing || a.Closing != request:
 		return nil, nil
 	case len(why) > 0:
 		return []Event{ClosingRefused{Why: why}}, nil
 	}
-	return []Event{Closed{Owner: a.Owner}}, nil
+	return []Event{Closed{Owner: a.Owner, Delegations: delegations}}, nil
 }
 
-// CloseErased closes the account of an owner who is erased.
-func (a Account) CloseErased() ([]Event, error) {
+// CloseErased closes the account of an owner who is erased; the delegations end
+// with it.
+func (a Account) CloseErased(delegations []string) ([]Event, error) {
 	if !a.Exists() || a.Status == StatusClosed {
 		return nil, nil
 	}
-	return []Event{Closed{Owner: a.Owner, Erasure: true}}, nil
+	return []Event{Closed{Owner: a.Owner, Erasure: true, Delegations: delegations}}, nil
 }
 
 // Reopened says that staff opened the account again.

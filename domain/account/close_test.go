@@ -9,11 +9,12 @@ import (
 
 func TestClosing(t *testing.T) {
 	t.Parallel()
+	ended := []string{"dlg_1"}
 	ask := func(id string) func(account.Account) (events, error) {
 		return func(a account.Account) (events, error) { return a.RequestClosing(id) }
 	}
 	answer := func(id string, why ...account.Reason) func(account.Account) (events, error) {
-		return func(a account.Account) (events, error) { return a.AnswerClosing(id, why) }
+		return func(a account.Account) (events, error) { return a.AnswerClosing(id, why, ended) }
 	}
 	withdraw := account.Account.WithdrawClosing
 	reopen := func(gone bool) func(account.Account) (events, error) {
@@ -35,7 +36,7 @@ func TestClosing(t *testing.T) {
 	})
 	t.Run("ends, or is refused with every reason", func(t *testing.T) {
 		t.Parallel()
-		closing.When(answer("clo_1")).Then(account.Closed{Owner: "usr_1"}).When(answer("clo_1")).ThenNothing()
+		closing.When(answer("clo_1")).Then(account.Closed{Owner: "usr_1", Delegations: ended}).When(answer("clo_1")).ThenNothing()
 		refused := closing.When(answer("clo_1", account.LiveServices, account.OpenTickets)).
 			Then(account.ClosingRefused{Why: []account.Reason{account.LiveServices, account.OpenTickets}})
 		if refused.State().MayTakeOn() != nil {
@@ -70,8 +71,8 @@ func TestClosing(t *testing.T) {
 	})
 	t.Run("comes with the owner's erasure", func(t *testing.T) {
 		t.Parallel()
-		erase := account.Account.CloseErased
-		known.When(erase).Then(account.Closed{Owner: "usr_1", Erasure: true}).When(erase).ThenNothing()
+		erase := func(a account.Account) (events, error) { return a.CloseErased(ended) }
+		known.When(erase).Then(account.Closed{Owner: "usr_1", Erasure: true, Delegations: ended}).When(erase).ThenNothing()
 		domaintest.For(t, account.Decider).When(erase).ThenNothing()
 	})
 	t.Run("needs an account", func(t *testing.T) {

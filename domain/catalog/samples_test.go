@@ -48,7 +48,7 @@ func samples() []domain.Event {
 		account.ClosingRequested{Request: "clo_1"},
 		account.ClosingWithdrawn{},
 		account.ClosingRefused{Why: []account.Reason{account.UnpaidInvoices, account.OpenTickets}},
-		account.Closed{Owner: "usr_1", Erasure: true},
+		account.Closed{Owner: "usr_1", Erasure: true, Delegations: []string{"dlg_1"}},
 		account.Reopened{Owner: "usr_1"},
 		announcement.Drafted{Title: "Noms de domaines", Body: "Du nouveau."},
 		announcement.Published{Title: "Noms de domaines", Body: "Du nouveau.", PublishedAt: noon},

@@ -19,8 +19,9 @@ type Grant struct {
 	// Impersonation is the id of what gives all of it to a staff member for a
 	// while, "" for everybody else. It is the session's, not the user's.
 	Impersonation string `json:"-"`
-	// Closed is true once the account is closed: it is read, and nothing more.
-	Closed bool `json:"closed,omitempty"`
+	// Closed is true once the account is closed: it is read, and nothing more. It
+	// is the account's, not the holder's.
+	Closed bool `json:"-"`
 	Terms
 }
 
@@ -41,7 +42,7 @@ type Terms struct {
 // Powerful reports whether the terms hand on everything, or let who has them
 // hand it on: a stolen session must not grant that.
 func (t Terms) Powerful() bool {
-	return slices.Contains(t.Permissions, UsersManage) || t.Scope.All && slices.Contains(t.Permissions, everything)
+	return slices.ContainsFunc(t.Permissions, func(p domain.Permission) bool { return !slices.Contains(reads, p) })
 }
 
 // Scope is everything of an account, or chosen things by their ids.

@@ -143,6 +143,7 @@ const (
 	ByLogOut      By = "log_out"
 	ByDismissal   By = "deactivation"
 	ByBrokenStart By = "failure"
+	ByClosing     By = "account_closed"
 )
 
 // Ended says that the staff member acts for the account no more.

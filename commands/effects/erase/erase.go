@@ -32,6 +32,13 @@ type Answer struct {
 // Kind is the job's name.
 func (Answer) Kind() string { return "answer_erasure" }
 
+// Queue is the queue of the jobs that read the log from end to end, so that
+// mails do not wait for them.
+const Queue = "erasure"
+
+// InsertOpts says in which queue.
+func (Answer) InsertOpts() river.InsertOpts { return river.InsertOpts{Queue: Queue} }
+
 // Subject is the job of erasing what an accepted request erases at once.
 type Subject struct {
 	User  string    `json:"user"`
@@ -40,6 +47,9 @@ type Subject struct {
 
 // Kind is the job's name.
 func (Subject) Kind() string { return "erase_subject" }
+
+// InsertOpts says in which queue.
+func (Subject) InsertOpts() river.InsertOpts { return river.InsertOpts{Queue: Queue} }
 
 // Key is the job of destroying one key on its day.
 type Key struct {
