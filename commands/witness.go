@@ -87,6 +87,13 @@ func (w *Witness) learn(reader string, sights []inspection.Sight, now time.Time)
 	}
 }
 
+// RecordReading records what the command line is about to read; nothing is read
+// without it.
+func (d *Dispatcher) RecordReading(ctx context.Context, call Call, sights []inspection.Sight) error {
+	_, err := Execute(ctx, d, call, recordSights{reader: call.Actor.ID, day: d.Clock(), sights: sights})
+	return err
+}
+
 type recordSights struct {
 	reader string
 	day    time.Time

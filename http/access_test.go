@@ -193,6 +193,10 @@ func expectations() map[string]expectation {
 		"POST /v1/staff/tickets/{id}/replies":                            {needs: delegation.StaffSupport, of: "ticket", body: `{"message":"x"}`},
 		"POST /v1/staff/tickets/{id}/close":                              {needs: delegation.StaffSupport, of: "ticket"},
 
+		// Who looked at raw history.
+		"GET /v1/me/inspections":                 {needs: delegation.Self},
+		"GET /v1/staff/members/{id}/inspections": {needs: delegation.StaffMembers, of: "member"},
+
 		// Privacy and audit.
 		"GET /v1/me/export":                      {needs: delegation.Self},
 		"GET /v1/accounts/{account}/export":      {needs: delegation.Owner},

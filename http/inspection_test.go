@@ -4,8 +4,10 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/hostfold/hostfold/commands"
 	"github.com/hostfold/hostfold/commands/commandtest"
 	"github.com/hostfold/hostfold/domain/delegation"
 	"github.com/hostfold/hostfold/domain/inspection"
@@ -96,6 +98,80 @@ func TestWhatStaffLookAtIsRecordedForTheCustomer(t *testing.T) {
 		if err == nil && r.Type == "inspection.looked_at.v1" && m.Actor.ID == support.id && m.Permission == "invoices.read" && m.Impersonation == "" {
 			t.Error("it does not say under which impersonation")
 		}
+	}
+}
+
+// TestWhatIsReadOfAPersonIsRecordedForThatPerson reads streams that no account
+// owns.
+func TestWhatIsReadOfAPersonIsRecordedForThatPerson(t *testing.T) {
+	t.Parallel()
+	w := begin(t)
+	auditor, boss, ada, eve := w.hired(t, "auditor", delegation.RoleAuditor), w.hired(t, "boss", delegation.RoleAdmin), w.member(t, "ada"), w.member(t, "eve")
+	looked := func(at string, by party) (all [][2]string) {
+		t.Helper()
+		w.Settle()
+		for _, item := range w.must(t, by, http.MethodGet, at, "", 200).items(t) {
+			row, _ := item.(map[string]any)
+			who, _ := row["reader"].(string)
+			what, _ := row["what"].(string)
+			all = append(all, [2]string{who, what})
+		}
+		return all
+	}
+	own, member := "/v1/me/inspections", "/v1/staff/members/"+boss.id+"/inspections"
+	expect := func(name, at string, by party, want ...[2]string) {
+		t.Helper()
+		if got := looked(at, by); !slices.Equal(got, want) {
+			t.Errorf("%s: %v, not %v", name, got, want)
+		}
+	}
+	by := [2]string{auditor.id, "history"}
+	w.must(t, auditor, http.MethodGet, "/v1/audit/streams/user-"+ada.id, "", 200)
+	w.must(t, auditor, http.MethodGet, "/v1/audit/streams/user-"+ada.id+"?limit=1", "", 200) // again
+	w.must(t, auditor, http.MethodGet, "/v1/audit/streams/staff-"+boss.id, "", 200)
+	expect("a customer's log-in", own, ada, by)
+	expect("another's", own, eve)
+	expect("a staff member", own, boss, by)
+	expect("a staff member, for admins", member, boss, by)
+	w.must(t, auditor, http.MethodGet, "/v1/audit/events?type=user.registered.v1", "", 200)
+	expect("a search", own, eve, by)
+	w.play(t,
+		step{"the list of another", ada, "GET", member, "", nil, 403, "denied", nil},
+		step{"a cursor of another list", ada, "GET", own + "?cursor=x", "", nil, 422, "invalid_field", nil},
+		step{"a customer is no member", boss, "GET", "/v1/staff/members/" + ada.id + "/inspections", "", nil, 404, "not_found", nil},
+	)
+	// What the command line reads of one, and of all; in clear, too.
+	tell := func(what, account string, sights ...inspection.Sight) {
+		t.Helper()
+		call := system()
+		if err := w.dispatcher.RecordReading(t.Context(), call, sights); err != nil {
+			t.Fatal(err)
+		}
+		call = system()
+		call.Account = account
+		if _, err := commands.Execute(t.Context(), w.dispatcher, call, commands.StartDecryption{What: what}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tell("user-"+eve.id, "", inspection.Sight{Person: eve.id, What: delegation.StaffAudit})
+	expect("by the command line", own, eve, [2]string{"test", "history_in_clear"}, [2]string{"test", "history"}, by)
+	zoe := w.customer(t, "zoe")
+	tell("all", inspection.Everybody, inspection.Sight{Account: inspection.Everybody, What: delegation.StaffAudit})
+	late := w.customer(t, "late")
+	all := [][2]string{{"test", "history_in_clear"}, {"test", "history"}}
+	expect("all, of one", own, ada, append(slices.Clone(all), by)...)
+	expect("all, of who came later", own, late)
+	told := func(p party) string {
+		t.Helper()
+		return string(w.must(t, p, http.MethodGet, "/v1/accounts/"+p.account+"/history", "", 200).body)
+	}
+	for _, fact := range []string{"audit.decryption_started.v1", "inspection.looked_at.v1"} {
+		if strings.Count(told(zoe), fact) != 1 || strings.Contains(told(late), fact) {
+			t.Errorf("of %s the histories say %s and %s", fact, told(zoe), told(late))
+		}
+	}
+	if page := w.must(t, zoe, http.MethodGet, "/v1/accounts/"+zoe.account+"/history?limit=2", "", 200); len(page.items(t)) != 2 || page.text(t, "next_cursor") == "" {
+		t.Errorf("the first page is %s", page.body)
 	}
 }
 

@@ -125,6 +125,11 @@ func (a *api) staffMembers() {
 			row, err := a.Reader.StaffMember(ctx, r.caller.Grants, r.path("id"))
 			return row, row.StreamRevision, err
 		})
+	list(a, operation{
+		method: http.MethodGet, path: staffMember + "/inspections", summary: "List who looked at a staff member's raw history", model: projections.InspectionsModel,
+	}, func(ctx context.Context, r *request, in *Paging) (projections.List[projections.InspectionRow], error) {
+		return a.Reader.MemberInspections(ctx, r.caller.Grants, r.path("id"), in.page())
+	})
 	write(a, operation{
 		method: http.MethodPost, path: "/v1/staff/members", summary: "Hire a staff member", status: http.StatusCreated, location: staffMember, rights: true,
 		notes: "The person has registered and verified the address before, and logs in again: all its sessions end. The role counts in sessions that are opened from then on and have shown a second factor; without one nothing that it allows is carried out (403 second_factor_required), which the member's second_factor tells. API tokens never have it. " + confirmed,

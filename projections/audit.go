@@ -11,6 +11,7 @@ import (
 
 	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/delegation"
+	"github.com/hostfold/hostfold/domain/inspection"
 	"github.com/hostfold/hostfold/eventstore"
 )
 
@@ -100,9 +101,26 @@ func (a *Audit) Events(ctx context.Context, g delegation.Grants, q AuditQuery, p
 	return list, a.saw(ctx, g, list.Items)
 }
 
-// saw records whose history is shown.
+// saw records whose history is shown: the account's that owns it, or, of what no
+// account owns, that of the persons whom it names.
 func (a *Audit) saw(ctx context.Context, g delegation.Grants, shown []AuditEvent) error {
-	return sawRows(ctx, a.reader, g, delegation.StaffAudit, shown, func(e AuditEvent) string { return e.account })
+	var sights []inspection.Sight
+	for _, e := range shown {
+		sights = append(sights, SightsOf(e.account, e.Stream, e.Data)...)
+	}
+	return a.reader.saw(ctx, g, delegation.ListOf(delegation.StaffAudit), sights...)
+}
+
+// SightsOf is what whoever reads a raw event looks at.
+func SightsOf(account, stream string, data []byte) []inspection.Sight {
+	if account != "" {
+		return []inspection.Sight{{Account: account, What: delegation.StaffAudit}}
+	}
+	var sights []inspection.Sight
+	for _, id := range inspection.PersonsIn(stream, string(data)) {
+		sights = append(sights, inspection.Sight{Person: id, What: delegation.StaffAudit})
+	}
+	return sights
 }
 
 func (q AuditQuery) chooses(r eventstore.Recorded) bool {

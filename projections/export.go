@@ -12,6 +12,7 @@ import (
 
 	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/delegation"
+	"github.com/hostfold/hostfold/domain/inspection"
 	"github.com/hostfold/hostfold/domain/message"
 	"github.com/hostfold/hostfold/eventstore"
 )
@@ -82,7 +83,7 @@ func MayExport(g delegation.Grants, account string) error {
 // exportedOf are the models that an export reads.
 func exportedOf(account string) []string {
 	if account == "" {
-		return []string{"logins", "accounts", "contacts", "mails", "erasures"}
+		return []string{"logins", "accounts", "contacts", "mails", "erasures", InspectionsModel}
 	}
 	return []string{"accounts", "services", "domain_names", "contacts", "invoices", "credit_notes", "tickets", "notifications", "delegations", EventsModel}
 }
@@ -301,6 +302,11 @@ func (x *Export) User(ctx context.Context, kept map[string]any, w io.Writer) err
 		row.Hold = ""
 		return row, nil
 	})
+	section[InspectionRow](ctx, x, d, "inspections", `
+		SELECT `+inspectionColumns+`
+		FROM read.inspection
+		WHERE person = $1 OR person = '`+inspection.Everybody+`' AND at >= (SELECT since FROM read.person WHERE id = $1)
+		ORDER BY at, id`, x.grants.User, nil)
 	section(ctx, x, d, "mails", `
 		SELECT id, user_id, template, status, queued_at, sent_at, stream_revision
 		FROM read.mail

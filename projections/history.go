@@ -13,6 +13,7 @@ import (
 	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/delegation"
 	"github.com/hostfold/hostfold/domain/impersonation"
+	"github.com/hostfold/hostfold/domain/inspection"
 	"github.com/hostfold/hostfold/eventstore"
 	"github.com/hostfold/hostfold/eventstore/feed"
 )
@@ -123,7 +124,7 @@ type historyRows struct {
 
 func (p *historyRows) apply(ctx context.Context, _ *feed.Tx, e domain.Event, m Meta) error {
 	if owningAccount(m) == "" {
-		return nil
+		return nil // what concerns everybody is under inspection.Everybody
 	}
 	p.ids, p.facts = append(p.ids, m.EventID), append(p.facts, anyVersion(m.Type))
 	p.kinds, p.actors = append(p.kinds, string(m.Actor.Kind)), append(p.actors, m.Actor.ID)
@@ -172,17 +173,28 @@ func (f *Feed) History(ctx context.Context, g delegation.Grants, account string,
 		return List[Act]{}, domain.Invalid("cursor", "is not the next_cursor of this list")
 	}
 	whole, chosen, streams := f.shown(g, account)
-	rows, _ := f.reader.db.Query(ctx, `
-		SELECT h.commit_pos, h.prepare_pos, h.event_id, h.type, h.stream, h.actor_kind, h.actor, coalesce(l.name, '') AS actor_name,
-		       h.impersonator, h.token, h.on_behalf_of, h.permission, h.delegation, h.impersonation, h.occurred_at
-		FROM read.history h
-		LEFT JOIN read.login l ON l.id = h.actor AND h.actor_kind = 'user'
-		WHERE h.account = $1
+	// The account's own acts and those that concern everybody who was there by
+	// then are two ordered scans of one index.
+	const chooses = `
 		  AND ($2 OR (h.commit_pos, h.prepare_pos) < ($3, $4))
 		  AND ($5 = '' OR h.actor = $5)
 		  AND ($6::timestamptz IS NULL OR h.occurred_at >= $6)
 		  AND ($7::timestamptz IS NULL OR h.occurred_at < $7)
 		  AND (h.fact = ANY($8) OR h.fact = ANY($9) AND h.stream = ANY($10))
+		ORDER BY h.commit_pos DESC, h.prepare_pos DESC
+		LIMIT $11`
+	rows, _ := f.reader.db.Query(ctx, `
+		SELECT h.commit_pos, h.prepare_pos, h.event_id, h.type, h.stream, h.actor_kind, h.actor, coalesce(l.name, '') AS actor_name,
+		       h.impersonator, h.token, h.on_behalf_of, h.permission, h.delegation, h.impersonation, h.occurred_at
+		FROM (
+			(SELECT * FROM read.history h
+			 WHERE h.account = $1`+chooses+`)
+			UNION ALL
+			(SELECT * FROM read.history h
+			 WHERE h.account = '`+inspection.Everybody+`'
+			   AND h.commit_pos > (SELECT min(commit_pos) FROM read.history WHERE account = $1)`+chooses+`)
+		) h
+		LEFT JOIN read.login l ON l.id = h.actor AND h.actor_kind = 'user'
 		ORDER BY h.commit_pos DESC, h.prepare_pos DESC
 		LIMIT $11`, account, before == Token{}, int64(before.Position.Commit), int64(before.Position.Prepare), //nolint:gosec // a cursor of ours
 		q.Actor, optional(q.Since), optional(q.Until), whole, chosen, streams, limit+1)

@@ -22,5 +22,6 @@ func Models() []Model {
 		erasures(),
 		mails(),
 		staffMembers(),
+		inspections(),
 	}
 }

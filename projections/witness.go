@@ -26,11 +26,15 @@ func (r *Reader) allow(ctx context.Context, g delegation.Grants, account string,
 	return r.saw(ctx, g, of, inspection.Sight{Account: account, What: p})
 }
 
-// saw records sights, as far as it is the role that shows them.
+// saw records sights, as far as it is the role that shows them; what is a
+// person's and no account's is shown by a role alone.
 func (r *Reader) saw(ctx context.Context, g delegation.Grants, of delegation.Resource, sights ...inspection.Sight) error {
 	var asStaff []inspection.Sight
 	for _, s := range sights {
-		if delegation.ByRole(g, s.Account, s.What, of) {
+		if s.Account == inspection.Everybody {
+			continue // what was read of all is nobody's thing
+		}
+		if s.Person != "" || delegation.ByRole(g, s.Account, s.What, of) {
 			asStaff = append(asStaff, s)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,7 +19,10 @@ import (
 
 	"github.com/hostfold/hostfold/commands"
 	"github.com/hostfold/hostfold/domain"
+	"github.com/hostfold/hostfold/domain/delegation"
+	"github.com/hostfold/hostfold/domain/inspection"
 	"github.com/hostfold/hostfold/eventstore"
+	"github.com/hostfold/hostfold/projections"
 )
 
 // auditCmd is for those who replay history and prove that nothing was changed.
@@ -33,7 +37,7 @@ type auditReplayCmd struct {
 	Backends `json:"-"`
 	Stream   string `help:"Stream to replay, such as invoice-inv_0123." required:"" placeholder:"CATEGORY-ID"`
 	Until    string `help:"Stop after this revision, or before this time (RFC 3339)." placeholder:"REVISION|TIME"`
-	Decrypt  bool   `help:"Show personal data in clear; this is recorded."`
+	Decrypt  bool   `help:"Show personal data in clear. What is read is recorded, and this too."`
 }
 
 // Run replays here or in the running server.
@@ -153,19 +157,26 @@ func (closedKeys) KeyByID(context.Context, string) (eventstore.Key, error) {
 	return eventstore.Key{}, eventstore.ErrErased
 }
 
-// reading is a codec that reads personal data in clear, after recording that,
-// or one that does not.
+// reading is a codec that reads personal data in clear or does not, after
+// recording that a stream, or all of them, is read: in the history of the account
+// that owns it, or of the person that it names, or of everybody.
 func (p *parts) reading(ctx context.Context, decrypt bool, what string) (*eventstore.Codec, error) {
-	if !decrypt {
-		return p.codec.WithKeys(closedKeys{}), nil
-	}
-	call := commandLine()
+	call, account := commandLine(), inspection.Everybody
+	sights := []inspection.Sight{{Account: inspection.Everybody, What: delegation.StaffAudit}}
 	if what != everyStream {
 		var err error
-		if call.Account, err = p.accountOf(ctx, what); err != nil {
+		if account, sights, err = p.readOf(ctx, what); err != nil {
 			return nil, err
 		}
 	}
+	if err := p.dispatcher.RecordReading(ctx, call, sights); err != nil {
+		return nil, fmt.Errorf("record what is read: %w", err)
+	}
+	if !decrypt {
+		return p.codec.WithKeys(closedKeys{}), nil
+	}
+	call = commandLine()
+	call.Account = account
 	if _, err := commands.Execute(ctx, p.dispatcher, call, commands.StartDecryption{What: what}); err != nil {
 		return nil, fmt.Errorf("record the decryption: %w", err)
 	}
@@ -175,24 +186,34 @@ func (p *parts) reading(ctx context.Context, decrypt bool, what string) (*events
 // everyStream is what an export reads.
 const everyStream = "all"
 
-// accountOf is the account that a stream belongs to, "" for none: its history
-// shows that it was read in clear.
-func (p *parts) accountOf(ctx context.Context, stream string) (string, error) {
+// readOf is whose history a stream is: the account that it belongs to, "" for
+// none, and all that whoever reads it looks at.
+func (p *parts) readOf(ctx context.Context, stream string) (account string, sights []inspection.Sight, err error) {
 	for r, err := range p.store.ReadStream(ctx, stream, 0) {
 		if err != nil {
-			return "", fmt.Errorf("read %s: %w", stream, err)
+			return "", nil, fmt.Errorf("read %s: %w", stream, err)
 		}
 		m, err := eventstore.MetaOf(r)
-		return m.Account, err
+		if err != nil {
+			return "", nil, err
+		}
+		if r.Revision == 0 {
+			account = m.Account
+		}
+		for _, s := range projections.SightsOf(m.Account, r.Stream, r.Data) {
+			if s.Account != inspection.Everybody && !slices.Contains(sights, s) {
+				sights = append(sights, s)
+			}
+		}
 	}
-	return "", nil
+	return account, sights, nil
 }
 
 // auditExportCmd writes all of history.
 type auditExportCmd struct {
 	Backends `json:"-"`
 	Output   string `help:"File to write, by default standard output. An existing file is not replaced." type:"path" json:"-"`
-	Decrypt  bool   `help:"Write personal data in clear; this is recorded."`
+	Decrypt  bool   `help:"Write personal data in clear. That all is read is recorded, and this too."`
 }
 
 // Run exports here or in the running server.
@@ -236,11 +257,9 @@ func (a *auditExportCmd) work(ctx context.Context, p *parts, t terms) error {
 	if err != nil {
 		return err
 	}
-	codec := p.codec
-	if a.Decrypt {
-		if codec, err = p.reading(ctx, true, everyStream); err != nil {
-			return err
-		}
+	codec, err := p.reading(ctx, a.Decrypt, everyStream)
+	if err != nil {
+		return err
 	}
 	digest := sha256.New()
 	out := bufio.NewWriterSize(t, 256<<10)

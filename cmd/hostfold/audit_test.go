@@ -2,14 +2,17 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"io"
 	"iter"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/google/uuid"
 
+	"github.com/hostfold/hostfold/commands"
 	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/catalog"
 	"github.com/hostfold/hostfold/domain/ticket"
@@ -56,7 +59,8 @@ func TestAReplayRefusesATruncatedHistory(t *testing.T) {
 	}
 	replay := func(s eventstore.Store) error {
 		a := auditReplayCmd{Stream: "ticket-tkt_1"}
-		return a.work(t.Context(), &parts{backends: &backends{store: s}, codec: codec}, &console{out: io.Discard, errs: io.Discard})
+		d := &commands.Dispatcher{Store: s, Codec: codec, Clock: time.Now, Rand: rand.Reader}
+		return a.work(t.Context(), &parts{backends: &backends{store: s}, codec: codec, dispatcher: d}, &console{out: io.Discard, errs: io.Discard})
 	}
 	if err := replay(engine); err != nil {
 		t.Fatalf("a whole history: %v", err)

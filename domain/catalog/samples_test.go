@@ -79,6 +79,7 @@ func samples() []domain.Event {
 		impersonation.Started{Account: "acc_1", Staff: "usr_2", Reason: "Certificat", Ticket: "tkt_1", Consent: true, Until: noon},
 		impersonation.Ended{Account: "acc_1", By: impersonation.ByStaff},
 		inspection.LookedAt{Account: "acc_1", What: delegation.InvoicesRead, At: noon},
+		inspection.PersonLookedAt{User: "usr_1", What: delegation.StaffAudit, At: noon},
 		demo.Started{},
 		demo.Loaded{},
 		domainname.Registered{Account: "acc_1", Name: "xn--caf-dma.fr", RegisteredOn: "2025-02-01", ExpiresOn: "2027-02-01"},

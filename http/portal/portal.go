@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -136,6 +137,7 @@ func (p *pages) own(mux chi.Router) {
 	post("/email/resend", p.resendVerification)
 	get("/security", p.security)
 	get("/security/logins", p.logins)
+	get("/security/inspections", p.inspections)
 	form("/security/close", p.closing, p.closeUser)
 	post("/security/sessions/{id}/end", p.endSession)
 	get("/data", p.data)
@@ -161,12 +163,16 @@ func guarded(next http.Handler) http.Handler {
 	})
 }
 
-// textOnly answers addresses that are no text as those that lead nowhere: no
-// database can look for them.
+// longestName is more than any id or name in an address has, in bytes.
+const longestName = 500
+
+// textOnly answers addresses that are no text, or name something longer than any
+// name is, as those that lead nowhere: no database and no store can look for them.
 func (p *pages) textOnly(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		query, err := url.QueryUnescape(r.URL.RawQuery)
-		if at := r.URL.Path + query; err != nil || !utf8.ValidString(at) || strings.ContainsRune(at, 0) {
+		if at := r.URL.Path + query; err != nil || !utf8.ValidString(at) || strings.ContainsRune(at, 0) ||
+			slices.ContainsFunc(strings.Split(r.URL.Path, "/"), func(name string) bool { return len(name) > longestName }) {
 			p.missing(w, r)
 			return
 		}

@@ -59,6 +59,15 @@ func (p *pages) logins(v *visit) error {
 	return p.show(v, http.StatusOK, "logins", "security", v.title("logins.title"), listed(v, list))
 }
 
+// inspections are who looked at what the log holds of the viewer.
+func (p *pages) inspections(v *visit) error {
+	list, err := p.Reader.Inspections(v.r.Context(), v.caller.Grants, v.from())
+	if err != nil {
+		return err
+	}
+	return p.show(v, http.StatusOK, "inspections", "security", v.title("inspections.title"), listed(v, list))
+}
+
 func (p *pages) endSession(v *visit) error {
 	in, err := v.input()
 	if err != nil {
