@@ -18,8 +18,8 @@ type ChangeDelegation struct {
 	NeverExpires bool `json:"never_expires,omitempty"`
 }
 
-// ChangeDelegation sets the terms anew, as far as they are given. To make them
-// powerful it takes what such an invitation takes.
+// ChangeDelegation sets the terms anew, as far as they are given. To give more
+// than before takes what such an invitation takes.
 func (d *Dispatcher) ChangeDelegation(ctx context.Context, call Call, cmd ChangeDelegation) (Receipt, error) {
 	ctx, cancel := d.bound(ctx)
 	defer cancel()
@@ -37,13 +37,19 @@ func (d *Dispatcher) ChangeDelegation(ctx context.Context, call Call, cmd Change
 		cmd.Scope = &scope
 	}
 	present, err := Load(ctx, d.Streams(), cmd.Target())
-	if err == nil && present.Account == call.Account && cmd.terms(present).Powerful() && !present.Terms.Powerful() {
+	if err == nil && present.Account == call.Account && widens(present.Terms, cmd.terms(present)) {
 		err = d.requireFresh(ctx, call)
 	}
 	if err != nil {
 		return Receipt{}, err
 	}
 	return Execute(ctx, d, call, cmd)
+}
+
+// widens reports whether a change gives more than what was given, and more than
+// to read.
+func widens(from, to delegation.Terms) bool {
+	return to.Powerful() && !(delegation.Grant{Terms: from}).Covers(delegation.Grant{Terms: to})
 }
 
 // Target is the delegation.

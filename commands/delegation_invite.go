@@ -18,8 +18,7 @@ type InviteDelegate struct {
 
 // InviteDelegate invites whoever reads the mail of an address. It does the same
 // whether or not the address belongs to a user: whoever invites does not learn
-// it. To hand on everything, or the management of users, the caller has to have
-// proven itself lately.
+// it. To hand on more than to read, the caller has to have proven itself lately.
 func (d *Dispatcher) InviteDelegate(ctx context.Context, call Call, cmd InviteDelegate) (Receipt, error) {
 	ctx, cancel := d.bound(ctx)
 	defer cancel()

@@ -110,6 +110,17 @@ type LiftLegalHold struct {
 	UserID string `json:"-"`
 }
 
+// LiftLegalHold is for staff who have proven lately who they are: keys whose day
+// has come are destroyed then.
+func (d *Dispatcher) LiftLegalHold(ctx context.Context, call Call, cmd LiftLegalHold) (Receipt, error) {
+	ctx, cancel := d.bound(ctx)
+	defer cancel()
+	if err := d.freshStaff(ctx, call, cmd.Permission(), cmd.UserID); err != nil {
+		return Receipt{}, err
+	}
+	return Execute(ctx, d, call, cmd)
+}
+
 // Target is the user's data.
 func (c LiftLegalHold) Target() privacy.Target { return privacy.Decider.At(c.UserID) }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/hostfold/hostfold/commands"
 	"github.com/hostfold/hostfold/commands/mailtext"
+	"github.com/hostfold/hostfold/commands/vault"
 	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/delegation"
 	"github.com/hostfold/hostfold/eventstore"
@@ -366,4 +367,30 @@ func TestAnExpiredDelegateIsOut(t *testing.T) {
 		}
 	}
 	w.must(t, ada, http.MethodPatch, list+"/dlg_over", `{"permissions":["*"]}`, 409)
+}
+
+// TestAStolenSessionHandsNothingOn that would outlive it, but to read.
+func TestAStolenSessionHandsNothingOn(t *testing.T) {
+	t.Parallel()
+	w := begin(t)
+	ada := w.customer(t, "ada")
+	path := "/v1/accounts/" + ada.account + "/delegations"
+	terms := func(email, permission string) string {
+		return `{"email":"` + email + `@example.com","permissions":["` + permission + `"],"scope":{"all":true}}`
+	}
+	writer := w.must(t, ada, http.MethodPost, path, terms("writer", "dns.manage"), 201).ID(t)
+	w.ahead.Add(int64(vault.FreshFor))
+	reader := w.must(t, ada, http.MethodPost, path, terms("reader", "domains.read"), 201).ID(t)
+	change := func(permissions string) string { return `{"permissions":[` + permissions + `]}` }
+	w.play(t,
+		step{"all of it", ada, "POST", path, terms("eve", "*"), nil, 403, "confirmation_required", nil},
+		step{"a part that changes something", ada, "POST", path, terms("eve", "contacts.manage"), nil, 403, "confirmation_required", nil},
+		step{"more for who reads", ada, "PATCH", path + "/" + reader, change(`"domains.manage"`), nil, 403, "confirmation_required", nil},
+		step{"more for who writes", ada, "PATCH", path + "/" + writer, change(`"dns.manage","domains.manage"`), nil, 403, "confirmation_required", nil},
+		step{"more to read", ada, "PATCH", path + "/" + reader, change(`"domains.read","invoices.read"`), nil, 200, "", nil},
+		step{"less", ada, "PATCH", path + "/" + writer, change(`"domains.read"`), nil, 200, "", nil},
+		step{"nothing", ada, "DELETE", path + "/" + writer, "", nil, 200, "", nil},
+	)
+	w.must(t, ada, http.MethodPost, "/v1/me/confirmations", `{"password":"`+password+`"}`, 204)
+	w.play(t, step{"once confirmed", ada, "POST", path, terms("eve", "*"), nil, 201, "", nil})
 }

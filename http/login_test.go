@@ -200,6 +200,7 @@ func TestStaffLockAndUnlockUsers(t *testing.T) {
 	w.play(t,
 		step{"in a session that was stolen", clerk, "POST", path + "/lock", `{"reason":"x"}`, nil, 403, "confirmation_required", nil},
 		step{"nor is anybody erased by it", clerk, "POST", path + "/erasure", "", nil, 403, "confirmation_required", nil},
+		step{"nor is a legal hold lifted", clerk, "DELETE", path + "/legal-hold", "", nil, 403, "confirmation_required", nil},
 	)
 }
 

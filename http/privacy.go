@@ -43,6 +43,10 @@ func (a *api) privacy() {
 		method: http.MethodPost, path: staffUser + "/legal-hold", summary: "Set a legal hold on a user's data",
 		notes: "Nothing of the user and of the accounts that it owns is destroyed until it is lifted.",
 	}, func(r *request, c *commands.SetLegalHold) { c.UserID = r.path("id") })
-	command(a, operation{method: http.MethodDelete, path: staffUser + "/legal-hold", summary: "Lift the legal hold on a user's data"},
-		func(r *request, c *commands.LiftLegalHold) { c.UserID = r.path("id") })
+	write(a, operation{
+		method: http.MethodDelete, path: staffUser + "/legal-hold", summary: "Lift the legal hold on a user's data", notes: confirmed,
+	}, func(r *request, c *commands.LiftLegalHold) { c.UserID = r.path("id") },
+		func(ctx context.Context, call commands.Call, c commands.LiftLegalHold) (commands.Receipt, Ref, error) {
+			return ref(a.Dispatcher.LiftLegalHold(ctx, call, c))
+		})
 }

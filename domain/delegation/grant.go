@@ -39,8 +39,8 @@ type Terms struct {
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
 }
 
-// Powerful reports whether the terms hand on everything, or let who has them
-// hand it on: a stolen session must not grant that.
+// Powerful reports whether the terms let who has them do more than read: a
+// stolen session must not grant that, since it would outlive the session.
 func (t Terms) Powerful() bool {
 	return slices.ContainsFunc(t.Permissions, func(p domain.Permission) bool { return !slices.Contains(reads, p) })
 }
