@@ -2,6 +2,7 @@ package commands
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -25,10 +26,7 @@ func (d *Dispatcher) MailInvitation(ctx context.Context, call Call, cause uuid.U
 	if err != nil {
 		return err
 	}
-	by, err := Load(ctx, d.Streams(), user.Decider.At(inviter))
-	if err == nil && !by.Exists() {
-		by, err = Load(ctx, d.Streams(), user.Decider.At(a.Owner))
-	}
+	by, err := d.inviter(ctx, inviter, a)
 	if err != nil {
 		return err
 	}
@@ -37,6 +35,69 @@ func (d *Dispatcher) MailInvitation(ctx context.Context, call Call, cause uuid.U
 		return err
 	}
 	return d.mailLink(ctx, call, cause, vault.MailToken{Purpose: vault.Invitation, Credential: id, ExpiresAt: at.OpenUntil}, mail)
+}
+
+// ReadInvitation looks at what a mailed link invites to.
+type ReadInvitation struct {
+	Token string `json:"token" maxLength:"200" doc:"What stands after # in the link."`
+	// IP is where the request comes from.
+	IP string `json:"-"`
+}
+
+// Invitation is what is read before it is answered.
+type Invitation struct {
+	Account     string `json:"account"`
+	AccountName string `json:"account_name"`
+	InvitedBy   Person `json:"invited_by"`
+	delegation.Terms
+	OpenUntil time.Time `json:"open_until" doc:"Until when it can be accepted."`
+}
+
+// Person is somebody who wrote, as the user is now.
+type Person struct {
+	Name  string `json:"name"`
+	Email string `json:"email"`
+}
+
+// ReadInvitation shows an open invitation to whom AcceptInvitation would let
+// accept it, and to nobody else.
+func (d *Dispatcher) ReadInvitation(ctx context.Context, call Call, cmd ReadInvitation) (Invitation, error) {
+	ctx, cancel := d.bound(ctx)
+	defer cancel()
+	_, invitation, id, err := d.invited(ctx, call, cmd.Token, cmd.IP)
+	if err != nil {
+		return Invitation{}, err
+	}
+	target := delegation.Decider.At(id)
+	at, err := Load(ctx, d.Streams(), target)
+	if err == nil && !at.Offers(invitation, d.Clock()) {
+		err = delegation.ErrInvitationOver
+	}
+	if err != nil {
+		return Invitation{}, err
+	}
+	a, err := Load(ctx, d.Streams(), account.Decider.At(at.Account))
+	if err != nil {
+		return Invitation{}, err
+	}
+	_, meta, err := factOf(ctx, d.Streams(), target, func(e delegation.DelegateInvited, _ eventstore.Meta) bool { return e.Invitation == invitation })
+	if err != nil {
+		return Invitation{}, err
+	}
+	by, err := d.inviter(ctx, meta.Actor.ID, a)
+	return Invitation{
+		Account: at.Account, AccountName: a.Name, InvitedBy: Person{by.Name, by.Email}, Terms: at.Terms, OpenUntil: at.OpenUntil,
+	}, err
+}
+
+// inviter is the user who invited or, where that was a part of the system, the
+// account's owner.
+func (d *Dispatcher) inviter(ctx context.Context, id string, a account.Account) (user.User, error) {
+	by, err := Load(ctx, d.Streams(), user.Decider.At(id))
+	if err == nil && !by.Exists() {
+		by, err = Load(ctx, d.Streams(), user.Decider.At(a.Owner))
+	}
+	return by, err
 }
 
 // AcceptInvitation makes the caller a delegate.

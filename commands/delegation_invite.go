@@ -2,7 +2,9 @@ package commands
 
 import (
 	"context"
+	"errors"
 
+	"github.com/hostfold/hostfold/commands/vault"
 	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/delegation"
 	"github.com/hostfold/hostfold/domain/user"
@@ -41,7 +43,29 @@ func (d *Dispatcher) InviteDelegate(ctx context.Context, call Call, cmd InviteDe
 			return Receipt{}, err
 		}
 	}
-	return Execute(ctx, d, call, invite)
+	return d.inviting(ctx, call, cmd.AccountID, invite.Email, func() (Receipt, error) { return Execute(ctx, d, call, invite) })
+}
+
+// inviting does what mails an invitation, unless its address, the caller or the
+// account had many lately. What mails nothing does not count.
+func (d *Dispatcher) inviting(ctx context.Context, call Call, accountID, email string, do func() (Receipt, error)) (Receipt, error) {
+	if call.Grants.System {
+		return do()
+	}
+	attempt, err := d.Vault.TryInvitation(ctx, call.Actor.ID, accountID, user.NormalEmail(email))
+	if limited, ok := errors.AsType[*vault.LimitedError](err); ok {
+		limited.Why = delegation.ErrTooMany
+	}
+	if err != nil {
+		return Receipt{}, err
+	}
+	receipt, err := do()
+	if err == nil && !receipt.Replayed {
+		return receipt, nil
+	}
+	ctx, cancel := d.bound(context.WithoutCancel(ctx))
+	defer cancel()
+	return receipt, errors.Join(err, d.Vault.TakeBack(ctx, attempt))
 }
 
 type inviteDelegate struct {
@@ -69,17 +93,33 @@ type ResendInvitation struct {
 	DelegationID string `json:"-"`
 }
 
-// Target is the delegation.
-func (c ResendInvitation) Target() delegation.Target { return delegation.Decider.At(c.DelegationID) }
+// ResendInvitation counts as another invitation.
+func (d *Dispatcher) ResendInvitation(ctx context.Context, call Call, cmd ResendInvitation) (Receipt, error) {
+	ctx, cancel := d.bound(ctx)
+	defer cancel()
+	resend := resendInvitation{cmd}
+	if err := authorise(call, resend.Permission(), delegation.Resource{Kind: delegation.Decider.Category, ID: cmd.DelegationID}); err != nil {
+		return Receipt{}, err
+	}
+	at, err := Load(ctx, d.Streams(), resend.Target())
+	if err != nil {
+		return Receipt{}, err
+	}
+	if at.Account != call.Account {
+		at.Email = "" // which Execute does not tell from one that is not there
+	}
+	return d.inviting(ctx, call, call.Account, at.Email, func() (Receipt, error) { return Execute(ctx, d, call, resend) })
+}
 
-// Permission is that of managing users.
-func (ResendInvitation) Permission() domain.Permission { return delegation.UsersManage }
+type resendInvitation struct{ ResendInvitation }
+
+func (c resendInvitation) Target() delegation.Target   { return delegation.Decider.At(c.DelegationID) }
+func (resendInvitation) Permission() domain.Permission { return delegation.UsersManage }
 
 // NeedsVerifiedEmail is as for the first mail.
-func (ResendInvitation) NeedsVerifiedEmail() {}
+func (resendInvitation) NeedsVerifiedEmail() {}
 
-// Decide invites again.
-func (ResendInvitation) Decide(d delegation.Delegation, env Env) ([]delegation.Event, error) {
+func (resendInvitation) Decide(d delegation.Delegation, env Env) ([]delegation.Event, error) {
 	if d.Email == eventstore.Erased {
 		return nil, delegation.ErrNotInvited
 	}

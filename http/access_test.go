@@ -160,6 +160,9 @@ func expectations() map[string]expectation {
 		"POST /v1/accounts/{account}/api-tokens":              {needs: delegation.Member, body: `{"name":"new","permissions":["*"]}`},
 		"DELETE /v1/accounts/{account}/api-tokens/{id}":       {needs: delegation.Member, of: "apiToken"},
 
+		// What a link invites to.
+		"POST /v1/delegations/preview": {needs: delegation.SignedIn, body: `{"token":"none"}`},
+
 		// Staff.
 		"GET /v1/staff/accounts":                                         {needs: delegation.StaffAccountsRead},
 		"GET /v1/staff/members":                                          {needs: delegation.StaffMembers},
@@ -323,7 +326,7 @@ func (s *scene) refusal(e expectation, as party, account, template string) []int
 	others := strings.Contains(template, "{account}") && account != s.bob.account
 	switch {
 	case e.who() == anyone:
-		return []int{200, 201, 202, 401, 404, 409, 422}
+		return []int{200, 201, 202, 401, 404, 409, 422, 429}
 	case as.token == "":
 		return []int{401}
 	case others:

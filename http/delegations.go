@@ -51,10 +51,17 @@ func (a *api) delegations() {
 		method: http.MethodDelete, path: delegationPath + "/{id}", summary: "Revoke a delegation", rights: true,
 		notes: "Or withdraw an invitation. The delegate is refused from the answer on.",
 	}, func(r *request, c *commands.RevokeDelegation) { c.DelegationID = r.path("id") })
-	command(a, operation{
+	write(a, operation{
 		method: http.MethodPost, path: delegationPath + "/{id}/resend", summary: "Send an invitation again",
 		refuses: []int{http.StatusTooManyRequests}, notes: "The link that was sent before is void.",
-	}, func(r *request, c *commands.ResendInvitation) { c.DelegationID = r.path("id") })
+	}, func(r *request, c *commands.ResendInvitation) { c.DelegationID = r.path("id") },
+		func(ctx context.Context, call commands.Call, c commands.ResendInvitation) (commands.Receipt, Ref, error) {
+			return ref(a.Dispatcher.ResendInvitation(ctx, call, c))
+		})
+	askWith(a, operation{
+		method: http.MethodPost, path: "/v1/delegations/preview", summary: "Read an invitation",
+		notes: "Before I answer it. I have to have the address that was invited.",
+	}, func(r *request, c *commands.ReadInvitation) { c.IP = a.Source(r.raw).IP }, a.Dispatcher.ReadInvitation)
 	write(a, operation{
 		method: http.MethodPost, path: "/v1/delegations/accept", summary: "Accept an invitation", rights: true,
 		refuses: []int{http.StatusTooManyRequests},

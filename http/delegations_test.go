@@ -130,6 +130,89 @@ func TestADelegation(t *testing.T) {
 	s.play(t, step{"the owner acts already", s.alice, "POST", "/v1/delegations/accept", token(own), nil, 409, "delegation_own_account", nil})
 }
 
+// TestAnInvitationIsReadBeforeItIsAnswered looks at one, by the secret of its
+// link and as the invited address alone.
+func TestAnInvitationIsReadBeforeItIsAnswered(t *testing.T) {
+	t.Parallel()
+	w := begin(t)
+	ada, bob := w.customer(t, "ada"), w.signUp(t, "bob")
+	list, preview := "/v1/accounts/"+ada.account+"/delegations", "/v1/delegations/preview"
+	id, secret := w.invite(t, ada, "carol@example.com", `"permissions":["dns.manage"],"scope":{"all":true},"expires_at":"2999-01-01T00:00:00Z"`)
+	w.play(t,
+		step{"without a log-in", nobody, "POST", preview, token(secret), nil, 401, "", nil},
+		step{"without a secret", ada, "POST", preview, token("x"), nil, 422, "invalid_token", nil},
+		step{"another address", ada, "POST", preview, token(secret), nil, 403, "invitation_for_another", nil},
+		step{"one that is not verified", bob, "POST", preview, token(secret), nil, 403, "email_not_verified", nil},
+	)
+	carol := w.member(t, "carol")
+	shown := string(w.must(t, carol, http.MethodPost, preview, token(secret), 200).body)
+	for _, want := range []string{
+		`"account":"` + ada.account + `"`, `"account_name":"ada"`, `"invited_by":{"name":"ada","email":"ada@example.com"}`,
+		`"permissions":["domains.read","dns.manage"]`, `"scope":{"all":true}`, `"expires_at":"2999-01-01T00:00:00Z"`, `"open_until":"`,
+	} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("no %s in %s", want, shown)
+		}
+	}
+	w.play(t,
+		step{"it gives nothing", carol, "GET", "/v1/accounts/" + ada.account, "", nil, 404, "", nil},
+		step{"it does not replay", carol, "POST", preview, token(secret), []string{"Idempotency-Key", "k"}, 400, "idempotency_not_supported", nil},
+		step{"withdrawn", ada, "DELETE", list + "/" + id, "", nil, 200, "", nil},
+		step{"there is nothing to see", carol, "POST", preview, token(secret), nil, 409, "invitation_over", nil},
+	)
+}
+
+// TestInvitationsAreLimited keeps accounts from having mail sent without end:
+// to one address, by one user and for one account.
+func TestInvitationsAreLimited(t *testing.T) {
+	t.Parallel()
+	w := begin(t)
+	ada, bob := w.customer(t, "ada"), w.customer(t, "bob")
+	_, dan := w.delegate(t, ada, w.member(t, "dan"), managing)
+	invite := func(as party, email string) answer {
+		return w.do(t, as, http.MethodPost, "/v1/accounts/"+as.account+"/delegations", `{"email":"`+email+`","permissions":["tickets.read"],"scope":{"all":true}}`)
+	}
+	limited := func(what string, a answer) {
+		t.Helper()
+		if a.status != 429 || a.code(t) != "too_many_invitations" || a.header.Get("Retry-After") == "" || a.header.Get("Retry-After") == "60" && what == "to" {
+			t.Errorf("%s: %d %v %s", what, a.status, a.header, a.body)
+		}
+	}
+	last := ""
+	for i := range 5 { // refused ones mail nothing, and do not count
+		as := []party{ada, bob}[i%2]
+		w.must(t, as, http.MethodPost, "/v1/accounts/"+as.account+"/delegations", `{"email":"carol@example.com","permissions":["x"],"scope":{"all":true}}`, 422)
+		last = invite(as, "Carol@example.com").ID(t)
+	}
+	limited("to", invite(bob, "carol@example.com"))
+	limited("again", w.do(t, ada, http.MethodPost, "/v1/accounts/"+ada.account+"/delegations/"+last+"/resend", ""))
+	w.must(t, bob, http.MethodPost, "/v1/accounts/"+bob.account+"/delegations/"+last+"/resend", "", 404)
+	w.ahead.Add(int64(time.Hour))
+	if a := invite(bob, "carol@example.com"); a.status != 201 {
+		t.Errorf("an hour later: %d %s", a.status, a.body)
+	}
+	if testing.Short() {
+		return // the rest is quantity
+	}
+	var a answer
+	sent := 0
+	for ; sent < 60 && a.status != 429; sent++ {
+		a = invite(ada, fmt.Sprintf("a%d@example.com", sent))
+	}
+	limited("by", a)
+	if sent < 20 {
+		t.Errorf("ada sent %d", sent)
+	}
+	a, sent = answer{}, 0
+	for ; sent < 60 && a.status != 429; sent++ {
+		a = invite(dan, fmt.Sprintf("d%d@example.com", sent))
+	}
+	limited("of", a)
+	if sent < 15 || sent > 25 {
+		t.Errorf("dan sent %d", sent)
+	}
+}
+
 // idOf finds a delegation by its address.
 func (w *world) idOf(t *testing.T, as party, email string) string {
 	t.Helper()

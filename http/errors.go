@@ -112,7 +112,11 @@ func problemOf(err error) *Problem {
 		return &c
 	}
 	if e, ok := errors.AsType[*vault.LimitedError](err); ok {
-		p := refusal(vault.ErrLimited)
+		why := vault.ErrLimited
+		if e.Why != nil {
+			why = e.Why
+		}
+		p := refusal(why)
 		p.headers.Set("Retry-After", retryAfter(e.RetryAfter))
 		return p
 	}

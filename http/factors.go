@@ -37,6 +37,20 @@ func ask[C, A any](a *api, o operation, bind func(*request, *C), do func(context
 	})
 }
 
+// askWith is ask for what needs a body.
+func askWith[C, A any](a *api, o operation, bind func(*request, *C), do func(context.Context, commands.Call, C) (A, error)) {
+	o.secret = true
+	huma.Register(a.huma, a.document(o), func(ctx context.Context, in *bodied[C]) (*told[A], error) {
+		r := requestOf(ctx)
+		bind(r, &in.Body)
+		body, err := do(ctx, a.call(o, r, nil), in.Body)
+		if err != nil {
+			return nil, fail(ctx, err)
+		}
+		return &told[A]{body}, nil
+	})
+}
+
 // ownFactors adds what a user does with its second factors.
 func (a *api) ownFactors() {
 	write(a, operation{

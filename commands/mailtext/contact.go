@@ -1,7 +1,6 @@
 package mailtext
 
 import (
-	"strings"
 	"time"
 
 	"github.com/hostfold/hostfold/domain"
@@ -16,7 +15,7 @@ import (
 func (w Writer) ContactVerification(id string, c contact.Contact, accountName string, locale user.Locale, until time.Time) (message.Queued, error) {
 	until = until.UTC()
 	m, err := w.write(ContactVerification, contactVerificationVersion, id, user.User{Email: c.Details.Email, Locale: locale}, map[string]any{
-		"Account": strings.ReplaceAll(accountName, Secret, ""), "Link": w.secretLink("verify-contact"),
+		"Account": named(accountName, c.Account), "Link": w.secretLink("verify-contact"),
 		"Until": day(domain.DateOf(until.Year(), until.Month(), until.Day()), locale),
 	})
 	m.Account = c.Account

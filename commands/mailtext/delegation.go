@@ -1,6 +1,9 @@
 package mailtext
 
 import (
+	"strings"
+	"unicode"
+
 	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/delegation"
 	"github.com/hostfold/hostfold/domain/message"
@@ -12,9 +15,41 @@ import (
 func (w Writer) DelegationInvitation(d delegation.Delegation, by user.User, accountName string) (message.Queued, error) {
 	until := d.OpenUntil.UTC()
 	m, err := w.write(DelegationInvitation, delegationInvitationVersion, d.Invitation, user.User{Email: d.Email, Locale: by.Locale}, map[string]any{
-		"By": plain(by.Name), "Account": plain(accountName), "Link": w.secretLink("invitation"),
+		"By": named(by.Name, ""), "Email": by.Email, "Account": named(accountName, d.Account), "Link": w.secretLink("invitation"),
 		"Until": day(domain.DateOf(until.Year(), until.Month(), until.Day()), by.Locale),
 	})
 	m.Account = d.Account
 	return m, err
+}
+
+// named is a name in a mail to somebody who did not ask for it: strangers chose
+// it. Where it could be read as anything else, a link, an address, a number to
+// call, something else stands in its place.
+func named(name, instead string) string {
+	name = plain(name)
+	digits, letters := 0, 0
+	for i, r := range name {
+		switch {
+		case unicode.IsDigit(r):
+			digits++
+		case r == '.' && isHost(name[i+1:]):
+			return instead
+		case !unicode.IsLetter(r) && !unicode.IsMark(r) && !strings.ContainsRune(" .,&'’()+-", r):
+			return instead
+		}
+		letters++
+	}
+	if digits > 4 || letters > 60 {
+		return instead
+	}
+	return name
+}
+
+// isHost reports whether what follows a dot makes a host of it: S.A. is none.
+func isHost(after string) bool {
+	letters := strings.IndexFunc(after, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsMark(r) })
+	if letters < 0 {
+		letters = len(after)
+	}
+	return letters > 1 && len([]rune(after[:letters])) > 1
 }

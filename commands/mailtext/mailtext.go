@@ -64,7 +64,7 @@ const (
 	secondFactorVersion       = 2
 	factorResetVersion        = 1
 
-	delegationInvitationVersion = 1
+	delegationInvitationVersion = 2
 
 	serviceChangedVersion      = 1
 	ticketAnsweredVersion      = 1

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/hostfold/hostfold/commands/mailtext"
+	"github.com/hostfold/hostfold/domain/contact"
+	"github.com/hostfold/hostfold/domain/delegation"
 	"github.com/hostfold/hostfold/domain/invoice"
 	"github.com/hostfold/hostfold/domain/message"
 	"github.com/hostfold/hostfold/domain/money"
@@ -134,6 +136,32 @@ func TestAStrangerDoesNotSpeakThroughOurMails(t *testing.T) {
 		m, err = writer.AccountClosing("usr_1", u, of, mailtext.ClosingRequested, nil)
 		if err != nil || strings.Contains(m.Subject+m.Text+m.HTML, "evil") != u.Verified {
 			t.Errorf("%v: %s %s", err, m.Subject, m.Text)
+		}
+	}
+}
+
+func TestNamesInMailsToStrangersAreNames(t *testing.T) {
+	t.Parallel()
+	ask := func(name string) string {
+		t.Helper()
+		d := delegation.Delegation{Account: "acc_1", Email: "carol@example.com", Invitation: "ivt_1", OpenUntil: time.Date(2026, 3, 1, 9, 5, 0, 0, time.UTC)}
+		invited, err1 := writer.DelegationInvitation(d, user.User{Name: name, Email: "by@example.com", Locale: user.English, Verified: true}, name)
+		contacted, err2 := writer.ContactVerification("ctc_1", contact.Contact{Account: "acc_1", Details: contact.Details{Email: "carol@example.com"}}, name, user.French, d.OpenUntil)
+		if err := errors.Join(err1, err2); err != nil || !strings.Contains(invited.Text, "by@example.com") {
+			t.Errorf("%v: %s", err, invited.Text)
+		}
+		return invited.Subject + invited.Text + invited.HTML + contacted.Subject + contacted.Text + contacted.HTML
+	}
+	for _, name := range []string{"Élodie O’Hara-Dupont", "Martin & Fils S.A.R.L.", "株式会社", "Agence 44 (Nantes), SAS"} {
+		if text := ask(name); !strings.Contains(text, name) || strings.Contains(text, "acc_1") {
+			t.Errorf("%q is not in %s", name, text)
+		}
+	}
+	for _, name := range []string{
+		"https://evil", "see evil.example", "evil。example", "pay@evil", "call 0800 12 34 56", strings.Repeat("refund ", 12), "__secret__ .evil", "a\u202eb",
+	} {
+		if text := ask(name); strings.Contains(text, name) || strings.Contains(text, "evil") || !strings.Contains(text, "acc_1") {
+			t.Errorf("%q speaks in %s", name, text)
 		}
 	}
 }

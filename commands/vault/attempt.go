@@ -50,6 +50,12 @@ const (
 	// ContactMails are all of one account's.
 	ContactMail  Action = "contact mail"
 	ContactMails Action = "contact mails"
+	// invitationTo is a mail that asks somebody to act for an account, to one
+	// address; invitationsBy are all that one user, invitationsOf all that one
+	// account has sent.
+	invitationTo  Action = "invitation to"
+	invitationsBy Action = "invitations by"
+	invitationsOf Action = "invitations of"
 	// NewDevice is the notice of a new device, to one user.
 	NewDevice Action = "new device"
 )
@@ -88,6 +94,12 @@ func (a Action) rule() rule {
 		return rule{free: 1, first: 15 * time.Minute, most: 15 * time.Minute}
 	case ContactMail:
 		return rule{free: 3, first: time.Hour, most: 24 * time.Hour, quiet: 24 * time.Hour}
+	case invitationTo:
+		return rule{free: 5, first: time.Hour, most: 24 * time.Hour, quiet: 24 * time.Hour}
+	case invitationsBy:
+		return rule{free: 30, first: time.Minute, most: time.Hour, quiet: 24 * time.Hour}
+	case invitationsOf:
+		return rule{free: 50, first: time.Minute, most: time.Hour, quiet: 24 * time.Hour}
 	case ContactMails:
 		return rule{free: 100, first: time.Minute, most: time.Hour, quiet: 24 * time.Hour}
 	case OwnMail, NewDevice:
@@ -103,13 +115,22 @@ const knownFor = 180 * 24 * time.Hour
 var ErrLimited = &domain.Error{Kind: domain.KindLimited, Code: "too_many_attempts", Detail: "Too many attempts; try again later."}
 
 // LimitedError is ErrLimited with the time to wait.
-type LimitedError struct{ RetryAfter time.Duration }
+type LimitedError struct {
+	RetryAfter time.Duration
+	// Why says in ErrLimited's place what there was too much of, nil nothing.
+	Why *domain.Error
+}
 
 // Error is the refusal's text.
-func (e *LimitedError) Error() string { return ErrLimited.Error() }
+func (e *LimitedError) Error() string { return e.Unwrap().Error() }
 
-// Unwrap is ErrLimited.
-func (e *LimitedError) Unwrap() error { return ErrLimited }
+// Unwrap is the refusal.
+func (e *LimitedError) Unwrap() error {
+	if e.Why != nil {
+		return e.Why
+	}
+	return ErrLimited
+}
 
 // Attempt is one try, counted before it is made, so that many at once cannot
 // all slip through.
@@ -194,6 +215,22 @@ func (v *Vault) login(ctx context.Context, from Client, email string) (Attempt, 
 	address := counter{v.pepper.sum("attempt", string(loginAddress), email), loginAddress.rule()}
 	a.own, a.shared = [][]byte{pair.who}, [][]byte{all.who, address.who}
 	return a, []counter{all, pair, address}, nil
+}
+
+// TryInvitation counts a mail by which a user asks an address to act for an
+// account: for each of the three, *LimitedError when one had too many. Which
+// one is not told.
+func (v *Vault) TryInvitation(ctx context.Context, userID, account, email string) (Attempt, error) {
+	var a Attempt
+	var counters []counter
+	for _, c := range []struct {
+		Action
+		who string
+	}{{invitationsOf, account}, {invitationsBy, userID}, {invitationTo, email}} {
+		who := v.pepper.sum("attempt", string(c.Action), c.who)
+		a.own, counters = append(a.own, who), append(counters, counter{who, c.rule()})
+	}
+	return a, v.count(ctx, counters...)
 }
 
 // TryReset counts a request to mail a link to an address, unless it comes from

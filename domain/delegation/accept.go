@@ -28,12 +28,17 @@ func (d Delegation) Accept(invitation, user string, holds bool, now time.Time) (
 	switch {
 	case d.Status == StatusActive && d.Invitation == invitation && d.User == user:
 		return nil, nil
-	case d.Invitation != invitation || d.Status != StatusInvited || !now.Before(d.OpenUntil) || d.Terms.over(now):
+	case !d.Offers(invitation, now):
 		return nil, ErrInvitationOver
 	case holds:
 		return nil, ErrOwnAccount
 	}
 	return []Event{InvitationAccepted{Account: d.Account, User: user, Terms: d.Terms}}, nil
+}
+
+// Offers reports whether an invitation can be accepted at a time.
+func (d Delegation) Offers(invitation string, now time.Time) bool {
+	return d.Status == StatusInvited && d.Invitation == invitation && now.Before(d.OpenUntil) && !d.Terms.over(now)
 }
 
 // InvitationDeclined says that the invited person does not want to.

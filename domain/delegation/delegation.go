@@ -59,9 +59,6 @@ type Delegation struct {
 	User string
 	// Terms are what is granted, or was at the end.
 	Terms Terms
-	// Day and Sent count the invitations of the latest day that had any.
-	Day  domain.Date
-	Sent int
 }
 
 // OwnerAccount is the account that is acted for.
@@ -69,9 +66,6 @@ func (d Delegation) OwnerAccount() string { return d.Account }
 
 // InvitationLife is how long an invitation can be accepted.
 const InvitationLife = 7 * 24 * time.Hour
-
-// invitationsPerDay bounds how often one address gets a mail for one account.
-const invitationsPerDay = 10
 
 // Errors of this aggregate.
 var (
@@ -84,7 +78,7 @@ var (
 	ErrOtherAddress   = &domain.Error{Kind: domain.KindDenied, Code: "invitation_for_another", Detail: "This invitation is for another e-mail address; log in with the address that it was sent to."}
 	ErrWider          = &domain.Error{Kind: domain.KindDenied, Code: "grant_too_wide", Detail: "You can grant, change and end only what you hold yourself, and not for longer."}
 	ErrSelf           = &domain.Error{Kind: domain.KindDenied, Code: "own_grant", Detail: "You cannot change what you hold yourself."}
-	ErrTooMany        = &domain.Error{Kind: domain.KindLimited, Code: "too_many_invitations", Detail: "This address was invited ten times today; wait until tomorrow."}
+	ErrTooMany        = &domain.Error{Kind: domain.KindLimited, Code: "too_many_invitations", Detail: "Many invitations were sent lately: to this address, by you, or for this account. Wait as long as Retry-After says."}
 )
 
 // mayHandOn refuses who holds less than what is granted: nobody can raise

@@ -24,14 +24,9 @@ func (DelegateInvited) EventType() string { return "delegation.delegate_invited.
 // Public leaves the address to the list of delegations.
 func (e DelegateInvited) Public() any { return publicTerms(StatusInvited, "", e.Terms) }
 
-func (e DelegateInvited) apply(d Delegation) Delegation {
-	day := domain.DateOf(e.OpenUntil.Date())
-	if d.Day != day {
-		d.Sent = 0
-	}
+func (e DelegateInvited) apply(Delegation) Delegation {
 	return Delegation{
-		Account: e.Account, Status: StatusInvited, Email: e.Email, Invitation: e.Invitation, OpenUntil: e.OpenUntil,
-		Terms: e.Terms, Day: day, Sent: d.Sent + 1,
+		Account: e.Account, Status: StatusInvited, Email: e.Email, Invitation: e.Invitation, OpenUntil: e.OpenUntil, Terms: e.Terms,
 	}
 }
 
@@ -56,7 +51,7 @@ func (d Delegation) Invite(by Grants, account, invitation, email string, terms T
 			return nil, err
 		}
 	}
-	return d.invite(account, invitation, email, terms, now)
+	return invite(account, invitation, email, terms, now), nil
 }
 
 // Resend sends the open invitation again, under a new id: the link that was
@@ -71,15 +66,11 @@ func (d Delegation) Resend(by Grants, invitation string, now time.Time) ([]Event
 	if err := mayHandOn(by, d.Account, d.Terms); err != nil {
 		return nil, err
 	}
-	return d.invite(d.Account, invitation, d.Email, d.Terms, now)
+	return invite(d.Account, invitation, d.Email, d.Terms, now), nil
 }
 
-func (d Delegation) invite(account, invitation, email string, terms Terms, now time.Time) ([]Event, error) {
-	e := DelegateInvited{Account: account, Invitation: invitation, Email: email, OpenUntil: now.Add(InvitationLife), Terms: terms}
-	if d.Day == domain.DateOf(e.OpenUntil.Date()) && d.Sent >= invitationsPerDay {
-		return nil, ErrTooMany
-	}
-	return []Event{e}, nil
+func invite(account, invitation, email string, terms Terms, now time.Time) []Event {
+	return []Event{DelegateInvited{Account: account, Invitation: invitation, Email: email, OpenUntil: now.Add(InvitationLife), Terms: terms}}
 }
 
 // InvitationExpired says that nobody accepted in time.

@@ -59,10 +59,13 @@ func (f *form) explain(w *words, err error, known ...string) {
 		}
 	}
 	key := "error." + e.Code
-	if e.Kind == domain.KindUnavailable || e.Kind == domain.KindLimited {
+	if e.Kind == domain.KindUnavailable {
 		key = "error." + string(e.Kind)
 	}
-	if f.Problem, err = w.text(key); err != nil {
-		f.Problem = w.textOr("error.other", "", "Detail", e.Error())
+	if f.Problem, err = w.text(key); err == nil {
+		return
+	}
+	if f.Problem = w.textOr("error.other", "", "Detail", e.Error()); e.Kind == domain.KindLimited {
+		f.Problem = w.textOr("error."+string(e.Kind), f.Problem)
 	}
 }

@@ -3,6 +3,7 @@ package portal
 import (
 	"errors"
 	"net/http"
+	"net/url"
 
 	"github.com/hostfold/hostfold/commands"
 	"github.com/hostfold/hostfold/domain"
@@ -122,7 +123,12 @@ func (p *pages) resendInvitation(v *visit) error {
 	if err != nil {
 		return err
 	}
-	receipt, err := execute(p, v, in, commands.ResendInvitation{DelegationID: v.id()})
+	ask := commands.ResendInvitation{DelegationID: v.id()}
+	var receipt commands.Receipt
+	call, err := p.call(v, in, ask)
+	if err == nil {
+		receipt, err = p.Dispatcher.ResendInvitation(v.r.Context(), call, ask)
+	}
 	return p.delegateWritten(v, in, receipt, err, v.path("users", v.id()), "invited")
 }
 
@@ -165,6 +171,8 @@ type accountsPage struct {
 type invitedPage struct {
 	// Email is the viewer's, "" for nobody.
 	Email string
+	// Invitation is what the link invites to, nil before it was looked at.
+	Invitation *commands.Invitation
 }
 
 func (p *pages) invitation(w http.ResponseWriter, r *http.Request) {
@@ -193,7 +201,7 @@ func (p *pages) invited(r *http.Request, caller portalhttp.Caller) (invitedPage,
 	return invitedPage{Email: me.Email}, err
 }
 
-// answerInvitation accepts or declines.
+// answerInvitation shows what the link invites to, accepts or declines.
 func (p *pages) answerInvitation(w http.ResponseWriter, r *http.Request) {
 	caller, err := p.Authenticate(r)
 	if errors.Is(err, domain.ErrUnauthenticated) {
@@ -201,33 +209,40 @@ func (p *pages) answerInvitation(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var receipt commands.Receipt
-	account, accepts := "", r.PostFormValue("answer") == "accept"
+	var invitation commands.Invitation
+	account, answer := "", r.PostFormValue("answer")
 	if err == nil {
 		token, ip, call := r.PostFormValue("token"), p.Source(r).IP, p.FormCall(r, caller, "", nil)
-		if accepts {
+		switch answer {
+		case "accept":
 			receipt, account, err = p.Dispatcher.AcceptInvitation(r.Context(), call, commands.AcceptInvitation{Token: token, IP: ip})
-		} else {
+		case "decline":
 			_, _, err = p.Dispatcher.DeclineInvitation(r.Context(), call, commands.DeclineInvitation{Token: token, IP: ip})
+		default:
+			invitation, err = p.Dispatcher.ReadInvitation(r.Context(), call, commands.ReadInvitation{Token: token, IP: ip})
 		}
 	}
-	if err == nil && accepts {
+	if err == nil && answer == "accept" {
 		err = p.inForce(r, receipt.Position)
+	}
+	body, failed := p.invited(r, caller)
+	if failed != nil {
+		p.fail(w, r, nil, failed)
+		return
 	}
 	switch {
 	case err != nil:
-		body, failed := p.invited(r, caller)
-		if failed != nil {
-			p.fail(w, r, nil, failed)
-			return
-		}
 		if errors.Is(err, user.ErrToken) {
 			r.PostForm.Del("token")
 		}
 		p.again(w, r, err, "invitation", "invitation.title", &page{Body: body}, "token")
-	case accepts:
+	case answer == "accept":
 		p.await(r.Context(), receipt.Position, "accounts", "dashboard")
 		see(w, r, base(account)+"?done=joined")
-	default:
+	case answer == "decline":
 		see(w, r, invitationPath+"?done=1")
+	default:
+		body.Invitation = &invitation
+		p.gate(w, r, http.StatusOK, "invitation", "invitation.title", &page{Body: body, Form: form{values: url.Values{"token": r.PostForm["token"]}}})
 	}
 }

@@ -122,12 +122,20 @@ func TestDeclinedAndForeignInvitations(t *testing.T) {
 		t.Errorf("a stranger gets %d %s", page.status, page.text("main"))
 	}
 	owner := s.logIn(t, "pierre@example.com")
+	if page := owner.submit(owner.get("/portal/invitation"), "/invitation", "token", secret); page.status != http.StatusForbidden || strings.Contains(page.text("main"), "Voir les services") {
+		t.Errorf("somebody else is shown %d %s", page.status, page.text("main"))
+	}
 	wrong := owner.submit(owner.get("/portal/invitation"), "/invitation", "token", secret, "answer", "accept")
 	if wrong.status != http.StatusForbidden || !strings.Contains(wrong.text(".note.bad"), "autre adresse") {
 		t.Errorf("%d %s", wrong.status, wrong.text("main"))
 	}
 	guest := s.logIn(t, "anna@example.com")
-	declined := guest.submit(guest.get("/portal/invitation"), "/invitation", "token", secret, "answer", "decline")
+	offer := guest.submit(guest.get("/portal/invitation"), "/invitation", "token", secret)
+	want := []string{"Pierre Lannoypierre@example.com", "Pierre Lannoy", "Voir les servicesGérer les servicesVoir les demandes", "1 élément", "Sans date de fin"}
+	if got := offer.texts(".offer dd"); offer.status != http.StatusOK || !cmp.Equal(want, got[:len(got)-1]) {
+		t.Errorf("%d %q", offer.status, got)
+	}
+	declined := guest.submit(offer, "/invitation", "answer", "decline")
 	if declined.text("h1") != "Invitation refusée" {
 		t.Errorf("%d %s", declined.status, declined.text("main"))
 	}

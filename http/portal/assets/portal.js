@@ -32,6 +32,9 @@ function takeSecret() {
   history.replaceState(null, "", location.pathname + location.search);
   if ("submit" in secret.form.dataset) secret.form.requestSubmit();
 }
+// A form that holds it already takes it along into the other language.
+const held = document.querySelector("input[type=hidden][name=token]");
+if (held) for (const link of document.querySelectorAll(".lang a")) link.hash = held.value;
 takeSecret();
 addEventListener("hashchange", takeSecret);
 

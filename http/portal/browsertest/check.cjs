@@ -156,8 +156,12 @@ checks["an invitation's link survives the log-in, and a token is shown and copie
   await page.fill("#password", scene.password);
   await page.click("form.form .btn");
   await page.waitForURL("**/portal/invitation");
-  await page.waitForFunction(() => document.querySelector("[data-secret]").closest(".field").hidden);
+  await page.waitForSelector("button[value=accept]"); // the form was sent, and shows what is offered
+  must(!page.url().includes(scene.invitation), "the secret stays in the address");
   await look("invitation");
+  await page.click(".lang a[lang=en]");
+  await page.waitForSelector("text=See services");
+  await look("invitation_en");
   await page.click("button[value=accept]");
   await page.waitForURL(`**/portal/${scene.account}*`);
   await page.goto(`${scene.url}/portal/${scene.account}/tokens`);
