@@ -10,6 +10,7 @@ import (
 	"github.com/hostfold/hostfold/domain/delegation"
 	"github.com/hostfold/hostfold/domain/domainname"
 	"github.com/hostfold/hostfold/domain/hosting"
+	"github.com/hostfold/hostfold/domain/impersonation"
 	"github.com/hostfold/hostfold/domain/invoice"
 	"github.com/hostfold/hostfold/domain/ticket"
 	"github.com/hostfold/hostfold/domain/user"
@@ -54,7 +55,7 @@ func (c requestClosing) Target() account.Target      { return account.Decider.At
 func (requestClosing) Permission() domain.Permission { return delegation.Owner }
 
 func (c requestClosing) Decide(a account.Account, env Env) ([]account.Event, error) {
-	return a.RequestClosing(env.NewID("clo"))
+	return a.RequestClosing(env.Grants.User, env.NewID("clo"))
 }
 
 // WithdrawClosing keeps an account that was to be closed.
@@ -166,7 +167,7 @@ func (d *Dispatcher) FinishClosing(ctx context.Context, call Call, accountID str
 			return err
 		}
 	}
-	return d.stopActingFor(ctx, call, accountID)
+	return d.stopActingFor(ctx, call, accountID, impersonation.ByClosing)
 }
 
 // unsettled are the reasons for which what some accounts hold, the ids of

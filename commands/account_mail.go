@@ -33,6 +33,9 @@ type AccountMail struct {
 // chosen to get such mail by the time that it happened: what was chosen later
 // brings no old mail, neither now nor when the log is read anew.
 func (d *Dispatcher) MailAccount(ctx context.Context, call Call, m AccountMail) error {
+	if m.Type == (account.OwnershipTransferred{}).EventType() {
+		return d.mailTransferred(ctx, call, m)
+	}
 	class := account.MailLegal
 	switch m.Type {
 	case hosting.Provisioned{}.EventType(), hosting.SuspensionLifted{}.EventType():
@@ -89,7 +92,20 @@ func (d *Dispatcher) writeAccountMail(ctx context.Context, m AccountMail, a acco
 	closing := func(step mailtext.ClosingStep, why []account.Reason) (message.Queued, error) {
 		return d.Mails.AccountClosing(a.Owner, u, of, step, why)
 	}
+	transfer := func(step mailtext.TransferStep, f mailtext.TransferFacts) (message.Queued, error) {
+		return d.Mails.TransferNotice(a.Owner, u, of, step, f)
+	}
 	switch m.Type {
+	case account.OwnershipTransferProposed{}.EventType():
+		fact, _, err := eventOf[account.OwnershipTransferProposed](ctx, d.Streams(), account.Decider.At(m.Account), m.Cause)
+		if err != nil || fact.Email == eventstore.Erased {
+			return message.Queued{}, err
+		}
+		return transfer(mailtext.TransferProposed, mailtext.TransferFacts{Email: fact.Email, Until: fact.OpenUntil})
+	case account.OwnershipTransferDeclined{}.EventType():
+		return transfer(mailtext.TransferDeclined, mailtext.TransferFacts{})
+	case account.OwnershipTransferExpired{}.EventType():
+		return transfer(mailtext.TransferExpired, mailtext.TransferFacts{})
 	case account.ClosingRequested{}.EventType():
 		return closing(mailtext.ClosingRequested, nil)
 	case account.ClosingRefused{}.EventType():

@@ -144,32 +144,39 @@ func (d *Dispatcher) DeclineInvitation(ctx context.Context, call Call, cmd Decli
 // invited finds what a link invites the caller to. The call is that of the
 // account, of which nobody else gets to know.
 func (d *Dispatcher) invited(ctx context.Context, call Call, token, ip string) (_ Call, invitation, id string, err error) {
-	if err := authorise(call, delegation.SignedIn, delegation.Resource{Kind: delegation.Decider.Category}); err != nil {
-		return call, "", "", err
-	}
-	followed, err := d.follow(ctx, token, ip)
+	followed, err := d.followed(ctx, call, vault.Invitation, token, ip)
 	if err != nil {
 		return call, "", "", err
-	}
-	if followed.Purpose != vault.Invitation {
-		return call, "", "", user.ErrToken
 	}
 	at, err := Load(ctx, d.Streams(), delegation.Decider.At(followed.Credential))
+	call.Account = at.Account
+	return call, followed.UserID, followed.Credential, err
+}
+
+// followed is the link that the caller was mailed: who was sent it by somebody
+// else, and has not the address that its mail went to, verified, is refused.
+func (d *Dispatcher) followed(ctx context.Context, call Call, p vault.Purpose, token, ip string) (link, error) {
+	if err := authorise(call, delegation.SignedIn, delegation.Resource{Kind: delegation.Decider.Category}); err != nil {
+		return link{}, err
+	}
+	to, err := d.follow(ctx, token, ip)
 	if err != nil {
-		return call, "", "", err
+		return link{}, err
+	}
+	if to.Purpose != p {
+		return link{}, user.ErrToken
 	}
 	if err := RequireVerified(ctx, d.Streams(), call.Actor); err != nil {
-		return call, "", "", err
+		return link{}, err
 	}
 	u, err := Load(ctx, d.Streams(), user.Decider.At(call.Grants.User))
 	if err != nil {
-		return call, "", "", err
+		return link{}, err
 	}
-	if user.NormalEmail(u.Email) != user.NormalEmail(followed.mailedTo) {
-		return call, "", "", delegation.ErrOtherAddress
+	if user.NormalEmail(u.Email) != user.NormalEmail(to.mailedTo) {
+		return link{}, delegation.ErrOtherAddress
 	}
-	call.Account = at.Account
-	return call, followed.UserID, followed.Credential, nil
+	return to, nil
 }
 
 type acceptInvitation struct {

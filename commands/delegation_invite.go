@@ -33,8 +33,7 @@ func (d *Dispatcher) InviteDelegate(ctx context.Context, call Call, cmd InviteDe
 	if invite.Email, err = user.CheckEmail(cmd.Email); err != nil {
 		return Receipt{}, err
 	}
-	// The id does not tell the address, and the same address has the same one.
-	invite.id = "dlg_" + d.Pepper.Reservation("delegation "+cmd.AccountID, user.NormalEmail(invite.Email))
+	invite.id = d.delegationID(cmd.AccountID, invite.Email)
 	if invite.Scope, err = d.scope(ctx, call, cmd.AccountID, cmd.Scope); err != nil {
 		return Receipt{}, err
 	}
@@ -44,6 +43,12 @@ func (d *Dispatcher) InviteDelegate(ctx context.Context, call Call, cmd InviteDe
 		}
 	}
 	return d.inviting(ctx, call, cmd.AccountID, invite.Email, func() (Receipt, error) { return Execute(ctx, d, call, invite) })
+}
+
+// delegationID is the id of the delegation of an address on an account: it does
+// not tell the address, and the same address has the same one.
+func (d *Dispatcher) delegationID(account, email string) string {
+	return "dlg_" + d.Pepper.Reservation("delegation "+account, user.NormalEmail(email))
 }
 
 // inviting does what mails an invitation, unless its address, the caller or the

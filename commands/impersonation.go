@@ -83,7 +83,7 @@ func (d *Dispatcher) StartImpersonation(ctx context.Context, call Call, cmd Star
 		err = a.MayChange()
 	}
 	if err != nil {
-		return Receipt{}, errors.Join(err, d.stopActingFor(ctx, call, cmd.AccountID))
+		return Receipt{}, errors.Join(err, d.stopActingFor(ctx, call, cmd.AccountID, impersonation.ByClosing))
 	}
 	return receipt, nil
 }
@@ -172,13 +172,13 @@ func (c endImpersonation) Decide(i impersonation.Impersonation, env Env) ([]impe
 	return i.End(c.by, env.Now)
 }
 
-// stopActingFor ends what staff do for an account that is closed.
-func (d *Dispatcher) stopActingFor(ctx context.Context, call Call, accountID string) error {
+// stopActingFor ends what staff do for an account that is closed, or another's.
+func (d *Dispatcher) stopActingFor(ctx context.Context, call Call, accountID string, by impersonation.By) error {
 	ended, err := d.Vault.StopActingFor(ctx, accountID)
 	if err != nil {
 		return err
 	}
-	return d.noteEnded(ctx, call, ended, impersonation.ByClosing)
+	return d.noteEnded(ctx, call, ended, by)
 }
 
 // noteEnded writes that impersonations of sessions which have ended are over.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/hostfold/hostfold/domain"
+	"github.com/hostfold/hostfold/domain/account"
 	"github.com/hostfold/hostfold/domain/delegation"
 	"github.com/hostfold/hostfold/domain/privacy"
 	"github.com/hostfold/hostfold/domain/user"
@@ -33,12 +34,39 @@ func (d *Dispatcher) AnswerErasure(ctx context.Context, call Call, userID string
 		return Receipt{}, err
 	}
 	if len(reasons) == 0 && s.Hold == "" && !answer.of(answer.who, now) {
+		// From here on none of them changes hands: nothing is offered, and who
+		// proposes or accepts meanwhile is refused, since the erasure was asked for.
+		given, err := d.keepAccounts(ctx, call, h)
+		if err != nil {
+			return Receipt{}, err
+		}
+		if given {
+			return d.AnswerErasure(ctx, call, userID)
+		}
 		if h.contacts, err = d.letGo(ctx, call, h.contacts); err != nil {
 			return Receipt{}, err
 		}
 	}
 	answer.keys = h.keys(now)
 	return Execute(ctx, d, call, answer)
+}
+
+// keepAccounts takes back what a user offers of its accounts; given is true when
+// one has another owner by now.
+func (d *Dispatcher) keepAccounts(ctx context.Context, call Call, h held) (given bool, err error) {
+	for _, id := range h.accounts {
+		step := call.Step("keep " + id)
+		step.Account = id
+		if _, err := Execute(ctx, d, step, WithdrawTransfer{AccountID: id}); err != nil {
+			return false, err
+		}
+		a, err := Load(ctx, d.Streams(), account.Decider.At(id))
+		if err != nil {
+			return false, err
+		}
+		given = given || a.Owner != h.user
+	}
+	return given, nil
 }
 
 type answerErasure struct {

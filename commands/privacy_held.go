@@ -33,7 +33,8 @@ type held struct {
 	// payment, 0 without any.
 	billed int
 	// invitations are those that name the user's address, and those of its
-	// accounts: each has a key of its own.
+	// accounts, offers of accounts and what former owners kept among them: each
+	// has a key of its own.
 	invitations []string
 	// contacts are those of other accounts that have the user's address.
 	contacts []string
@@ -151,14 +152,24 @@ func (d *Dispatcher) invitations(ctx context.Context, h *held) error {
 	if err != nil {
 		return err
 	}
-	return d.eachEvent(ctx, []string{delegation.Decider.Category}, func(r eventstore.Recorded) error {
-		e, _, err := d.Codec.Decode(ctx, r)
+	return d.eachEvent(ctx, []string{delegation.Decider.Category, account.Decider.Category}, func(r eventstore.Recorded) error {
+		e, m, err := d.Codec.Decode(ctx, r)
 		if err != nil {
 			return storeError("read the log", err)
 		}
-		invited, ok := e.(delegation.DelegateInvited)
-		if ok && (slices.Contains(h.accounts, invited.Account) || user.NormalEmail(invited.Email) == user.NormalEmail(u.Email)) {
-			h.invitations = append(h.invitations, invited.Invitation)
+		var subject, email string
+		switch fact := e.(type) {
+		case delegation.DelegateInvited:
+			subject, email = fact.Invitation, fact.Email
+		case delegation.Kept:
+			subject, email = fact.Invitation, fact.Email
+		case account.OwnershipTransferProposed:
+			subject, email = fact.Transfer, fact.Email
+		default:
+			return nil
+		}
+		if slices.Contains(h.accounts, m.Account) || user.NormalEmail(email) == user.NormalEmail(u.Email) {
+			h.invitations = append(h.invitations, subject)
 		}
 		return nil
 	})

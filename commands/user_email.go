@@ -40,7 +40,7 @@ func (d *Dispatcher) VerifyEmail(ctx context.Context, call Call, cmd VerifyEmail
 		receipt, err = Execute(ctx, d, call.Step("verify"), verifyEmail{followed.UserID, followed.mailedTo})
 	case vault.ChangeEmail:
 		receipt, err = d.changeEmail(ctx, call, followed.UserID, followed.mailedTo)
-	case vault.ResetPassword, vault.Invitation, vault.ContactEmail, vault.CancelFactorReset:
+	case vault.ResetPassword, vault.Invitation, vault.OwnershipTransfer, vault.ContactEmail, vault.CancelFactorReset:
 		err = user.ErrToken
 	}
 	if err != nil {

@@ -24,6 +24,13 @@ func (c *Check) Because(ok bool, field, reason, message string) {
 	}
 }
 
+// Within notes what another check found, under a prefix of its fields.
+func (c *Check) Within(prefix string, other Check) {
+	for _, f := range other.fields {
+		c.Because(false, prefix+f.Field, f.Reason, f.Message)
+	}
+}
+
 // Line is a required text of one line, trimmed, of at most limit characters.
 func (c *Check) Line(field, value string, limit int) string {
 	value = strings.TrimSpace(value)

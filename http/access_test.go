@@ -160,6 +160,14 @@ func expectations() map[string]expectation {
 		"POST /v1/accounts/{account}/api-tokens":              {needs: delegation.Member, body: `{"name":"new","permissions":["*"]}`},
 		"DELETE /v1/accounts/{account}/api-tokens/{id}":       {needs: delegation.Member, of: "apiToken"},
 
+		// Ownership.
+		"GET /v1/accounts/{account}/ownership-transfers":         {needs: delegation.Owner},
+		"POST /v1/accounts/{account}/ownership-transfers":        {needs: delegation.Owner, body: `{"email":"new@example.com"}`},
+		"DELETE /v1/accounts/{account}/ownership-transfers/{id}": {needs: delegation.Owner, of: "transfer"},
+		"POST /v1/ownership-transfers/preview":                   {needs: delegation.SignedIn, body: `{"token":"none"}`},
+		"POST /v1/ownership-transfers/accept":                    {needs: delegation.SignedIn, body: `{"token":"none"}`},
+		"POST /v1/ownership-transfers/decline":                   {needs: delegation.SignedIn, body: `{"token":"none"}`},
+
 		// What a link invites to.
 		"POST /v1/delegations/preview": {needs: delegation.SignedIn, body: `{"token":"none"}`},
 

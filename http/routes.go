@@ -10,6 +10,7 @@ func (a *api) routes() {
 	a.ownPasskeys()
 	a.accounts()
 	a.delegations()
+	a.transfers()
 	a.apiTokens()
 	a.history()
 	a.services()

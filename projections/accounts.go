@@ -64,7 +64,7 @@ type OwnAccount struct {
 	delegation.Terms
 }
 
-// accounts keeps read.account.
+// accounts keeps read.account and read.ownership_transfer.
 func accounts() Model {
 	status := func(rows *Rows[AccountRow], m Meta, to account.Status, why ...account.Reason) {
 		row := rows.Get(m.AggregateID)
@@ -98,6 +98,9 @@ func accounts() Model {
 		}),
 		On(func(rows *Rows[AccountRow], _ account.Closed, m Meta) { status(rows, m, account.StatusClosed) }),
 		On(func(rows *Rows[AccountRow], _ account.Reopened, m Meta) { status(rows, m, account.StatusOpen) }),
+		On(func(rows *Rows[AccountRow], e account.OwnershipTransferred, m Meta) {
+			rows.Get(m.AggregateID).Owner = e.To
+		}),
 	}, onErased(subjectkey.Profile, func(row *AccountRow) {
 		erase(&row.Name, &row.VATNumber)
 		eraseAddress(&row.Address)
@@ -105,7 +108,7 @@ func accounts() Model {
 			erase(&b.Name, &b.CompanyNumber, &b.VATNumber, &b.Email)
 			eraseAddress(&b.Address)
 		}
-	}))...))
+	}))...), transfers())
 }
 
 const accountColumns = `id, owner, name, kind, country, currency, vat_number, address, billing, communication, status, status_at, close_refused, created_at, stream_revision`

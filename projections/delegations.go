@@ -57,6 +57,15 @@ func delegations() Model {
 			row.Holder = e.User
 			row.grant(delegation.StatusActive, e.Terms)
 		}),
+		On(func(rows *Rows[DelegationRow], e delegation.Kept, m Meta) {
+			row := rows.Get(m.AggregateID)
+			row.Account, row.Email, row.Holder, row.Invitation = e.Account, e.Email, e.User, e.Invitation
+			row.OpenUntil = m.OccurredAt
+			if row.CreatedAt.IsZero() {
+				row.CreatedAt = m.OccurredAt
+			}
+			row.grant(delegation.StatusActive, e.Terms)
+		}),
 		On(func(rows *Rows[DelegationRow], e delegation.GrantChanged, m Meta) {
 			row := rows.Get(m.AggregateID)
 			row.grant(row.Status, e.Terms)

@@ -207,6 +207,7 @@ func (x *Export) Account(ctx context.Context, account string, w io.Writer) error
 		WHERE account = $1
 		ORDER BY created_at, id`, account, nil)
 	section[DelegationRow](ctx, x, d, "delegations", `SELECT `+delegationColumns+` FROM read.delegation WHERE account = $1 ORDER BY created_at, id`, account, nil)
+	section[TransferRow](ctx, x, d, "ownership_transfers", `SELECT `+transferColumns+` FROM read.ownership_transfer WHERE account = $1 ORDER BY created_at, id`, account, nil)
 	section[NotificationRow](ctx, x, d, "notifications", `SELECT id, account, class, title, body, related, read_at, created_at, stream_revision FROM read.notification WHERE account = $1 ORDER BY created_at, id`, account, nil)
 	d.list("events", func(add func(any)) error { return x.events(ctx, account, add) })
 	return d.end()

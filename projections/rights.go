@@ -38,16 +38,21 @@ func rights() Model {
 			func(rows *Rows[rightsRow], e account.Opened, m Meta) {
 				put(&rows.Get(e.Owner).Accounts, m.AggregateID, delegation.Grant{Owner: true})
 			}),
+		// Both in one transaction: nobody ever reads two owners, or none.
+		OnKey(func(e account.OwnershipTransferred, _ Meta) []string { return []string{e.From, e.To} },
+			func(rows *Rows[rightsRow], e account.OwnershipTransferred, m Meta) {
+				delete(rows.Get(e.From).Accounts, m.AggregateID)
+				put(&rows.Get(e.To).Accounts, m.AggregateID, delegation.Grant{Owner: true})
+			}),
 		On(func(rows *Rows[rightsRow], _ user.Locked, m Meta) { rows.Get(m.AggregateID).KeptOut = true }),
 		On(func(rows *Rows[rightsRow], _ user.Unlocked, m Meta) { rows.Get(m.AggregateID).KeptOut = false }),
 		On(func(rows *Rows[rightsRow], _ user.Closed, m Meta) { rows.Get(m.AggregateID).KeptOut = true }),
 		OnKey(func(e delegation.InvitationAccepted, _ Meta) []string { return []string{e.User} },
 			func(rows *Rows[rightsRow], e delegation.InvitationAccepted, m Meta) {
-				row := rows.Get(e.User)
-				grant := row.Accounts[e.Account]
-				grant.Delegation, grant.Terms = m.AggregateID, e.Terms
-				put(&row.Accounts, e.Account, grant)
+				give(rows, e.User, e.Account, m, e.Terms)
 			}),
+		OnKey(func(e delegation.Kept, _ Meta) []string { return []string{e.User} },
+			func(rows *Rows[rightsRow], e delegation.Kept, m Meta) { give(rows, e.User, e.Account, m, e.Terms) }),
 		OnKey(func(e delegation.GrantChanged, _ Meta) []string { return holder(e.User) },
 			func(rows *Rows[rightsRow], e delegation.GrantChanged, m Meta) {
 				change(rows, e.User, e.Account, m, e.Terms)
@@ -96,6 +101,14 @@ func holder(user string) []string {
 		return nil
 	}
 	return []string{user}
+}
+
+// give gives a user what a delegation grants; an owner holds more already.
+func give(rows *Rows[rightsRow], user, account string, m Meta, terms delegation.Terms) {
+	row := rows.Get(user)
+	grant := row.Accounts[account]
+	grant.Delegation, grant.Terms = m.AggregateID, terms
+	put(&row.Accounts, account, grant)
 }
 
 // change gives a delegation other terms, or ends it by terms without any

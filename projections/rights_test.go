@@ -73,6 +73,68 @@ func TestRightsOfADelegate(t *testing.T) {
 	side.RebuildsEqual()
 }
 
+// TestAnAccountAlwaysHasOneOwner reads the rights of all while it changes hands.
+func TestAnAccountAlwaysHasOneOwner(t *testing.T) {
+	t.Parallel()
+	side := start(t, catalog.Types(), projections.RightsModel, "accounts", "delegations")
+	everything := terms(delegation.Scope{All: true}, "*")
+	own, kept := delegation.Grant{Owner: true}, delegation.Grant{Delegation: "dlg_1", Terms: everything}
+	delegated := delegation.Grant{Delegation: "dlg_2", Terms: everything}
+	holds := func(want map[string]delegation.Grant) {
+		t.Helper()
+		side.Settle()
+		got := map[string]delegation.Grant{}
+		for _, user := range []string{"usr_1", "usr_2"} {
+			g, err := side.Reader.Rights(t.Context(), user)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if grant, ok := g.Accounts["acc_1"]; ok {
+				got[user] = grant
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+	}
+	given := func(stream string, events ...domain.Event) { side.Given("acc_1", stream, events...) }
+	offers := func() int {
+		t.Helper()
+		list, err := side.Reader.Transfers(t.Context(), delegation.Grants{User: "usr_1", Accounts: map[string]delegation.Grant{"acc_1": own}}, "acc_1", projections.Page{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list.Items)
+	}
+	soon := time.Now().Add(time.Hour).UTC().Truncate(time.Microsecond)
+
+	given("account-acc_1", account.Opened{Owner: "usr_1"})
+	given("delegation-dlg_2", delegation.DelegateInvited{Account: "acc_1", Invitation: "ivt_2", Terms: everything}, delegation.InvitationAccepted{Account: "acc_1", User: "usr_2", Terms: everything})
+	given("account-acc_1", account.OwnershipTransferProposed{Transfer: "otr_1", OpenUntil: soon, Keep: &everything})
+	holds(map[string]delegation.Grant{"usr_1": own, "usr_2": delegated})
+	if offers() != 1 {
+		t.Error("the offer is not listed")
+	}
+	given("account-acc_1", account.OwnershipTransferred{Transfer: "otr_1", From: "usr_1", To: "usr_2", Keep: &everything})
+	holds(map[string]delegation.Grant{"usr_2": own})
+	if offers() != 0 {
+		t.Error("the offer is still listed")
+	}
+	given("delegation-dlg_2", delegation.Revoked{Account: "acc_1", User: "usr_2"})
+	given("delegation-dlg_1", delegation.Kept{Account: "acc_1", Invitation: "ivt_1", Email: "p@example.com", User: "usr_1", Terms: everything})
+	holds(map[string]delegation.Grant{"usr_1": kept, "usr_2": own})
+	row, err := side.Reader.Delegation(t.Context(), delegation.Grants{System: true}, "acc_1", "dlg_1")
+	if err != nil || row.Holder != "usr_1" || row.Email != "p@example.com" || row.Status != delegation.StatusActive || row.Invitation != "ivt_1" {
+		t.Errorf("%+v %v", row, err)
+	}
+	// And back: there is one stream of a delegation for each address.
+	given("account-acc_1", account.OwnershipTransferred{Transfer: "otr_2", From: "usr_2", To: "usr_1"})
+	holds(map[string]delegation.Grant{"usr_1": own})
+	given("delegation-dlg_1", delegation.Revoked{Account: "acc_1", User: "usr_1"})
+	holds(map[string]delegation.Grant{"usr_1": own})
+	side.RebuildsEqual()
+}
+
 func TestTokenRights(t *testing.T) {
 	t.Parallel()
 	side := start(t, catalog.Types(), projections.RightsModel)

@@ -52,6 +52,10 @@ const (
 	// Impersonation tells an account's owner that staff act for the account.
 	Impersonation  = "impersonation"
 	AccountClosing = "account_closing"
+	// OwnershipTransfer asks a person to own an account, TransferNotice tells
+	// owners what happened to such an offer.
+	OwnershipTransfer = "ownership_transfer"
+	TransferNotice    = "transfer_notice"
 
 	invoiceIssuedVersion      = 2
 	registrationNoticeVersion = 2
@@ -72,6 +76,8 @@ const (
 	contactVerificationVersion = 1
 	impersonationVersion       = 1
 	accountClosingVersion      = 1
+	ownershipTransferVersion   = 1
+	transferNoticeVersion      = 1
 )
 
 // Secret stands in a mail's words for the secret of its link. Only the job that
@@ -81,7 +87,7 @@ const Secret = "__secret__"
 // HasLink reports whether the mails of a template have a link with a secret.
 func HasLink(template string) bool {
 	switch template {
-	case VerifyEmail, ChangeEmail, ResetPassword, DelegationInvitation, ContactVerification, FactorReset:
+	case VerifyEmail, ChangeEmail, ResetPassword, DelegationInvitation, OwnershipTransfer, ContactVerification, FactorReset:
 		return true
 	}
 	return false

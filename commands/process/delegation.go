@@ -48,6 +48,9 @@ func delegationLane(jobs *river.Client[pgx.Tx]) feed.Lane {
 				case delegation.InvitationAccepted:
 					p.done(mail)
 					expire(fact.ExpiresAt)
+				case delegation.Kept:
+					p.done(mail)
+					expire(fact.ExpiresAt)
 				case delegation.GrantChanged:
 					if fact.User != "" {
 						expire(fact.ExpiresAt)

@@ -38,6 +38,7 @@ func mailLane(jobs *river.Client[pgx.Tx]) feed.Lane {
 			"user.factor_reset_requested.", "user.factor_reset_cancelled.", "user.factors_reset.",
 			"hosting.provisioned.", "hosting.suspended.", "hosting.suspension_lifted.", "ticket.staff_replied.", "announcement.published.",
 			"account.closing_requested.", "account.closing_refused.", "account.closed.", "account.reopened.",
+			"account.ownership_transfer_proposed.", "account.ownership_transfer_declined.", "account.ownership_transfer_expired.", "account.ownership_transferred.",
 		},
 		Handle: func(ctx context.Context, tx *feed.Tx, b *feed.Batch) error {
 			var p pending
@@ -56,7 +57,8 @@ func mailLane(jobs *river.Client[pgx.Tx]) feed.Lane {
 						p.want(e.Meta.EventID.String(), WriteUserMail{Cause: causeOf(e.Meta), User: id, About: e.Meta.Type, At: e.Meta.RecordedAt}, time.Time{})
 					}
 				case hosting.Provisioned, hosting.Suspended, hosting.SuspensionLifted, ticket.StaffReplied,
-					account.ClosingRequested, account.ClosingRefused, account.Closed, account.Reopened:
+					account.ClosingRequested, account.ClosingRefused, account.Closed, account.Reopened,
+					account.OwnershipTransferProposed, account.OwnershipTransferDeclined, account.OwnershipTransferExpired, account.OwnershipTransferred:
 					if !e.Meta.GivenTime && told(fact) {
 						p.want(e.Meta.EventID.String(), accountMail(e.Meta), time.Time{})
 					}

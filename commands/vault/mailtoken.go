@@ -23,6 +23,9 @@ const (
 	// Invitation is of a delegation: Credential is the delegation, UserID the
 	// invitation.
 	Invitation Purpose = "invitation"
+	// OwnershipTransfer is of an account: Credential is the account, UserID the
+	// offer.
+	OwnershipTransfer Purpose = "ownership_transfer"
 	// ContactEmail verifies a domain contact's address: UserID is the contact.
 	ContactEmail Purpose = "contact_email"
 	// CancelFactorReset keeps a user's second factors: Credential is the reset.

@@ -33,6 +33,11 @@ var Decider = domain.Decider[Account, Event]{
 		domain.PublicTypeOf[ClosingRefused](delegation.ProfileRead),
 		domain.PublicTypeOf[Closed](delegation.ProfileRead).Since("account.closed.v1"),
 		domain.PublicTypeOf[Reopened](delegation.ProfileRead),
+		domain.PublicTypeOf[OwnershipTransferProposed](delegation.UsersManage),
+		domain.PublicTypeOf[OwnershipTransferWithdrawn](delegation.UsersManage),
+		domain.PublicTypeOf[OwnershipTransferDeclined](delegation.UsersManage),
+		domain.PublicTypeOf[OwnershipTransferExpired](delegation.UsersManage),
+		domain.PublicTypeOf[OwnershipTransferred](delegation.UsersManage),
 	},
 }
 
@@ -62,6 +67,8 @@ type Account struct {
 	Status        Status
 	// Closing is the request to close that is not answered yet.
 	Closing string
+	// Transfer is the latest offer to hand the account over, nil before the first.
+	Transfer *Transfer
 }
 
 // Exists reports whether the account was opened.

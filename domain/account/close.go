@@ -58,10 +58,15 @@ func (e ClosingRequested) apply(a Account) Account {
 }
 
 // RequestClosing asks to close the account; one that is closing needs nothing.
-func (a Account) RequestClosing(request string) ([]Event, error) {
+// By is who asks, "" for parts of the system.
+func (a Account) RequestClosing(by, request string) ([]Event, error) {
 	switch {
 	case !a.Exists():
 		return nil, ErrMissing
+	case !a.ownedBy(by):
+		return nil, domain.ErrDenied
+	case a.offered():
+		return nil, ErrTransferOpen
 	case a.Status == StatusClosed:
 		return nil, ErrClosed
 	case a.Status == StatusClosing:
@@ -147,13 +152,17 @@ func (a Account) AnswerClosing(request string, why []Reason, delegations []strin
 	return []Event{Closed{Owner: a.Owner, Delegations: delegations}}, nil
 }
 
-// CloseErased closes the account of an owner who is erased; the delegations end
-// with it.
+// CloseErased closes the account of an owner who is erased, and takes back what
+// is offered of it; the delegations end with it.
 func (a Account) CloseErased(delegations []string) ([]Event, error) {
 	if !a.Exists() || a.Status == StatusClosed {
 		return nil, nil
 	}
-	return []Event{Closed{Owner: a.Owner, Erasure: true, Delegations: delegations}}, nil
+	var events []Event
+	if a.offered() {
+		events = append(events, OwnershipTransferWithdrawn{Transfer: a.Transfer.ID})
+	}
+	return append(events, Closed{Owner: a.Owner, Erasure: true, Delegations: delegations}), nil
 }
 
 // Reopened says that staff opened the account again.

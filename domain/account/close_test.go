@@ -11,7 +11,7 @@ func TestClosing(t *testing.T) {
 	t.Parallel()
 	ended := []string{"dlg_1"}
 	ask := func(id string) func(account.Account) (events, error) {
-		return func(a account.Account) (events, error) { return a.RequestClosing(id) }
+		return func(a account.Account) (events, error) { return a.RequestClosing("usr_1", id) }
 	}
 	answer := func(id string, why ...account.Reason) func(account.Account) (events, error) {
 		return func(a account.Account) (events, error) { return a.AnswerClosing(id, why, ended) }

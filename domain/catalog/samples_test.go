@@ -50,6 +50,11 @@ func samples() []domain.Event {
 		account.ClosingRefused{Why: []account.Reason{account.UnpaidInvoices, account.OpenTickets}},
 		account.Closed{Owner: "usr_1", Erasure: true, Delegations: []string{"dlg_1"}},
 		account.Reopened{Owner: "usr_1"},
+		account.OwnershipTransferProposed{Transfer: "otr_1", Email: "zoe@example.com", OpenUntil: noon, Keep: kept(noon)},
+		account.OwnershipTransferWithdrawn{Transfer: "otr_1"},
+		account.OwnershipTransferDeclined{Transfer: "otr_1"},
+		account.OwnershipTransferExpired{Transfer: "otr_1"},
+		account.OwnershipTransferred{Transfer: "otr_1", From: "usr_1", To: "usr_2", Keep: kept(noon)},
 		announcement.Drafted{Title: "Noms de domaines", Body: "Du nouveau."},
 		announcement.Published{Title: "Noms de domaines", Body: "Du nouveau.", PublishedAt: noon},
 		announcement.Amended{Title: "Noms de domaines", Body: "Corrigé."},
@@ -76,6 +81,7 @@ func samples() []domain.Event {
 		delegation.GrantChanged{Account: "acc_1", User: "usr_2", Terms: granted(noon)},
 		delegation.Revoked{Account: "acc_1", User: "usr_2"},
 		delegation.Expired{Account: "acc_1", User: "usr_2"},
+		delegation.Kept{Account: "acc_1", Invitation: "ivt_1", Email: "pierre@example.com", User: "usr_1", Terms: granted(noon)},
 		impersonation.Started{Account: "acc_1", Staff: "usr_2", Reason: "Certificat", Ticket: "tkt_1", Consent: true, Until: noon},
 		impersonation.Ended{Account: "acc_1", By: impersonation.ByStaff},
 		inspection.LookedAt{Account: "acc_1", What: delegation.InvoicesRead, At: noon},
@@ -187,6 +193,11 @@ func holder() contact.Identity {
 		Name: "Zoé Martin", Organisation: "Martin SARL", Email: "zoe@example.com", Phone: "+33612345678",
 		Line1: "1 rue de la Paix", Line2: "Bâtiment B", PostalCode: "75002", City: "Paris", Region: "Île-de-France", Country: "FR",
 	}
+}
+
+func kept(until time.Time) *delegation.Terms {
+	terms := granted(until)
+	return &terms
 }
 
 func granted(until time.Time) delegation.Terms {

@@ -28,6 +28,7 @@ var Decider = domain.Decider[Delegation, Event]{
 		domain.PublicTypeOf[GrantChanged](UsersManage),
 		domain.PublicTypeOf[Revoked](UsersManage),
 		domain.PublicTypeOf[Expired](UsersManage),
+		domain.PublicTypeOf[Kept](UsersManage),
 	},
 }
 

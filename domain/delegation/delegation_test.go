@@ -245,6 +245,29 @@ func TestNobodyRaisesItself(t *testing.T) {
 	})
 }
 
+func TestAFormerOwnerKeepsADelegation(t *testing.T) {
+	t.Parallel()
+	terms := everywhere("*")
+	keep := func(terms delegation.Terms, user string) rule {
+		return func(d delegation.Delegation) (events, error) {
+			return d.Keep("acc_1", "ivt_2", "p@example.com", user, terms, noon())
+		}
+	}
+	kept := delegation.Kept{Account: "acc_1", Invitation: "ivt_2", Email: "p@example.com", User: "usr_1", Terms: terms}
+	c := domaintest.For(t, delegation.Decider)
+	active := c.When(keep(terms, "usr_1")).Then(kept)
+	active.When(keep(terms, "usr_1")).ThenNothing()
+	// The new owner changes and ends it as any other.
+	active.When(change(owner(), everywhere(delegation.TicketsRead))).Then(delegation.GrantChanged{Account: "acc_1", User: "usr_1", Terms: everywhere(delegation.TicketsRead)})
+	active.When(revoke(owner())).Then(delegation.Revoked{Account: "acc_1", User: "usr_1"})
+	active.When(accept("ivt_2", "usr_9", 0)).Refused(delegation.ErrInvitationOver)
+	// Whatever was there before, an open invitation for instance, is over.
+	open := c.When(invite(owner(), "ivt_1", everywhere(delegation.TicketsRead))).Then(invited("ivt_1", everywhere(delegation.TicketsRead)))
+	open.When(keep(terms, "usr_1")).Then(kept).When(accept("ivt_1", "usr_1", 0)).Refused(delegation.ErrInvitationOver)
+	terms.ExpiresAt = in(0)
+	c.When(keep(terms, "usr_1")).ThenNothing()
+}
+
 func TestATokenNeverExceedsItsHolder(t *testing.T) {
 	t.Parallel()
 	asked := []domain.Permission{delegation.TicketsRead, delegation.InvoicesRead, delegation.UsersManage}

@@ -208,6 +208,15 @@ func (t Terms) check(c *domain.Check, now time.Time) Terms {
 	return t
 }
 
+// CheckTerms notes what is wrong with terms at a time, under a prefix of their
+// fields, and answers them with what they imply.
+func CheckTerms(c *domain.Check, prefix string, t Terms, now time.Time) Terms {
+	var own domain.Check
+	t = t.check(&own, now)
+	c.Within(prefix, own)
+	return t
+}
+
 // CheckToken notes what is wrong with the permissions of an API token, and
 // answers them with what they imply. Tokens hand nothing on.
 func CheckToken(c *domain.Check, permissions []domain.Permission) []domain.Permission {

@@ -144,6 +144,8 @@ const (
 	ByDismissal   By = "deactivation"
 	ByBrokenStart By = "failure"
 	ByClosing     By = "account_closed"
+	// ByTransfer is the account's new owner, who did not ask for it.
+	ByTransfer By = "ownership_transfer"
 )
 
 // Ended says that the staff member acts for the account no more.

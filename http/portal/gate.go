@@ -26,6 +26,7 @@ const (
 	resetPath         = "/portal/reset-password"
 	openAccountPath   = "/portal/open-account"
 	invitationPath    = "/portal/invitation"
+	ownershipPath     = "/portal/transfer"
 	stopResetPath     = "/portal/stop-reset"
 	verifyContactPath = "/portal/verify-contact"
 )
@@ -50,8 +51,10 @@ func (p *pages) gates(mux chi.Router) {
 	mux.Post(resetPath, p.resetPassword)
 	mux.Get(stopResetPath, p.asked("stop_reset", "stop_reset.title"))
 	mux.Post(stopResetPath, p.stopReset)
-	mux.Get(invitationPath, p.invitation)
-	mux.Post(invitationPath, p.answerInvitation)
+	for _, o := range []offer{p.delegationOffer(), p.ownershipOffer()} {
+		mux.Get(o.path, p.opened(o))
+		mux.Post(o.path, p.answered(o))
+	}
 	mux.Get(openAccountPath, p.openAccountForm)
 	mux.Post(openAccountPath, p.openAccount)
 }
@@ -64,6 +67,7 @@ var sentBy = map[string]sent{
 	signUpPath:        {Icon: "send", Text: "sign_up.sent", To: loginPath, ToText: "gate.login"},
 	verifyPath:        {Icon: "circle-check", Text: "verify.done", To: "/portal", ToText: "continue"},
 	invitationPath:    {Icon: "circle-check", Text: "invitation.declined", To: "/portal", ToText: "problem.back"},
+	ownershipPath:     {Icon: "circle-check", Text: "ownership.declined", To: "/portal", ToText: "problem.back"},
 	stopResetPath:     {Icon: "shield-lock", Text: "stop_reset.done", To: loginPath, ToText: "gate.login"},
 	forgotPath:        {Icon: "send", Text: "forgot.sent", To: loginPath, ToText: "gate.login"},
 	verifyContactPath: {Icon: "circle-check", Text: "verify_contact.done"},

@@ -1,16 +1,12 @@
 package portal
 
 import (
-	"errors"
 	"net/http"
-	"net/url"
 
 	"github.com/hostfold/hostfold/commands"
 	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/delegation"
-	"github.com/hostfold/hostfold/domain/user"
 	"github.com/hostfold/hostfold/eventstore"
-	portalhttp "github.com/hostfold/hostfold/http"
 	"github.com/hostfold/hostfold/projections"
 )
 
@@ -165,84 +161,4 @@ type accountsPage struct {
 	Accounts []projections.OwnAccount
 	// Here is the one that is looked at.
 	Here string
-}
-
-// invitedPage is the answer to an invitation.
-type invitedPage struct {
-	// Email is the viewer's, "" for nobody.
-	Email string
-	// Invitation is what the link invites to, nil before it was looked at.
-	Invitation *commands.Invitation
-}
-
-func (p *pages) invitation(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Query().Get("done") != "" {
-		p.asked("", "")(w, r)
-		return
-	}
-	caller, err := p.Authenticate(r)
-	if err != nil && !errors.Is(err, domain.ErrUnauthenticated) {
-		p.fail(w, r, nil, err)
-		return
-	}
-	body, err := p.invited(r, caller)
-	if err != nil {
-		p.fail(w, r, nil, err)
-		return
-	}
-	p.gate(w, r, http.StatusOK, "invitation", "invitation.title", &page{Body: body})
-}
-
-func (p *pages) invited(r *http.Request, caller portalhttp.Caller) (invitedPage, error) {
-	if caller.Grants.User == "" {
-		return invitedPage{}, nil
-	}
-	me, err := p.Reader.Login(r.Context(), caller.Grants, caller.Grants.User)
-	return invitedPage{Email: me.Email}, err
-}
-
-// answerInvitation shows what the link invites to, accepts or declines.
-func (p *pages) answerInvitation(w http.ResponseWriter, r *http.Request) {
-	caller, err := p.Authenticate(r)
-	if errors.Is(err, domain.ErrUnauthenticated) {
-		see(w, r, invitationPath)
-		return
-	}
-	var receipt commands.Receipt
-	var invitation commands.Invitation
-	account, answer := "", r.PostFormValue("answer")
-	if err == nil {
-		token, ip, call := r.PostFormValue("token"), p.Source(r).IP, p.FormCall(r, caller, "", nil)
-		switch answer {
-		case "accept":
-			receipt, account, err = p.Dispatcher.AcceptInvitation(r.Context(), call, commands.AcceptInvitation{Token: token, IP: ip})
-		case "decline":
-			_, _, err = p.Dispatcher.DeclineInvitation(r.Context(), call, commands.DeclineInvitation{Token: token, IP: ip})
-		default:
-			invitation, err = p.Dispatcher.ReadInvitation(r.Context(), call, commands.ReadInvitation{Token: token, IP: ip})
-		}
-	}
-	if err == nil && answer == "accept" {
-		err = p.inForce(r, receipt.Position)
-	}
-	body, failed := p.invited(r, caller)
-	if failed != nil {
-		p.fail(w, r, nil, failed)
-		return
-	}
-	switch {
-	case err != nil:
-		if errors.Is(err, user.ErrToken) {
-			r.PostForm.Del("token")
-		}
-		p.again(w, r, err, "invitation", "invitation.title", &page{Body: body}, "token")
-	case answer == "accept":
-		p.await(r.Context(), receipt.Position, "accounts", "dashboard")
-		see(w, r, base(account)+"?done=joined")
-	case answer == "decline":
-		see(w, r, invitationPath+"?done=1")
-	default:
-		body.Invitation = &invitation
-		p.gate(w, r, http.StatusOK, "invitation", "invitation.title", &page{Body: body, Form: form{values: url.Values{"token": r.PostForm["token"]}}})
-	}
 }

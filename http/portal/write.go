@@ -18,6 +18,7 @@ import (
 // doneKeys name the messages about what was just done.
 var doneKeys = []string{
 	"billing", "communication", "closing_asked", "closing_withdrawn",
+	"transfer_proposed", "transfer_withdrawn", "owned",
 	"account", "label", "ticket_opened", "ticket_replied", "ticket_closed", "ticket_reopened",
 	"notification_read", "notifications_read", "password", "email_asked", "mail_sent", "session_ended",
 	"invited", "delegation", "revoked", "joined", "token_revoked", "confirmed", "erasure_asked", "factors_kept", "totp_off", "passkey_added", "passkey_removed",
