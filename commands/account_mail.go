@@ -10,6 +10,7 @@ import (
 	"github.com/hostfold/hostfold/commands/mailtext"
 	"github.com/hostfold/hostfold/domain/account"
 	"github.com/hostfold/hostfold/domain/announcement"
+	"github.com/hostfold/hostfold/domain/delegation"
 	"github.com/hostfold/hostfold/domain/hosting"
 	"github.com/hostfold/hostfold/domain/message"
 	"github.com/hostfold/hostfold/domain/ticket"
@@ -96,6 +97,12 @@ func (d *Dispatcher) writeAccountMail(ctx context.Context, m AccountMail, a acco
 		return d.Mails.TransferNotice(a.Owner, u, of, step, f)
 	}
 	switch m.Type {
+	case delegation.Left{}.EventType():
+		who, err := d.whoLeft(ctx, m.Thing, m.Cause)
+		if err != nil || who.Email == eventstore.Erased {
+			return message.Queued{}, err
+		}
+		return d.Mails.DelegateLeft(a.Owner, u, of, who)
 	case account.OwnershipTransferProposed{}.EventType():
 		fact, _, err := eventOf[account.OwnershipTransferProposed](ctx, d.Streams(), account.Decider.At(m.Account), m.Cause)
 		if err != nil || fact.Email == eventstore.Erased {

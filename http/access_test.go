@@ -164,6 +164,7 @@ func expectations() map[string]expectation {
 		"GET /v1/accounts/{account}/ownership-transfers":         {needs: delegation.Owner},
 		"POST /v1/accounts/{account}/ownership-transfers":        {needs: delegation.Owner, body: `{"email":"new@example.com"}`},
 		"DELETE /v1/accounts/{account}/ownership-transfers/{id}": {needs: delegation.Owner, of: "transfer"},
+		"POST /v1/accounts/{account}/leave":                      {needs: delegation.Member},
 		"POST /v1/ownership-transfers/preview":                   {needs: delegation.SignedIn, body: `{"token":"none"}`},
 		"POST /v1/ownership-transfers/accept":                    {needs: delegation.SignedIn, body: `{"token":"none"}`},
 		"POST /v1/ownership-transfers/decline":                   {needs: delegation.SignedIn, body: `{"token":"none"}`},
@@ -345,6 +346,8 @@ func (s *scene) refusal(e expectation, as party, account, template string) []int
 		return []int{404, 422} // nothing was asked for; the password is another's
 	case strings.Contains(template, "{id}"), strings.Contains(template, "{name}"):
 		return []int{404}
+	case strings.HasSuffix(template, "/leave"):
+		return []int{409} // bob owns it
 	case strings.HasPrefix(template, "/v1/me/close"):
 		return []int{409} // bob owns an account
 	case strings.HasPrefix(template, "/v1/me/"):

@@ -58,6 +58,13 @@ func (a *api) delegations() {
 		func(ctx context.Context, call commands.Call, c commands.ResendInvitation) (commands.Receipt, Ref, error) {
 			return ref(a.Dispatcher.ResendInvitation(ctx, call, c))
 		})
+	write(a, operation{
+		method: http.MethodPost, path: "/v1/accounts/{account}/leave", summary: "Give up what I hold as a delegate", rights: true,
+		notes: "I have no right to the account from the answer on, nor have my API tokens. The owner is told. An owner hands the account over instead, or closes it (owner_stays).",
+	}, func(r *request, c *commands.LeaveAccount) { c.AccountID = r.account },
+		func(ctx context.Context, call commands.Call, c commands.LeaveAccount) (commands.Receipt, Ref, error) {
+			return ref(a.Dispatcher.LeaveAccount(ctx, call, c))
+		})
 	askWith(a, operation{
 		method: http.MethodPost, path: "/v1/delegations/preview", summary: "Read an invitation",
 		notes: "Before I answer it. I have to have the address that was invited.",

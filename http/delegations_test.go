@@ -213,6 +213,45 @@ func TestInvitationsAreLimited(t *testing.T) {
 	}
 }
 
+func TestADelegateLeaves(t *testing.T) {
+	t.Parallel()
+	w := begin(t)
+	ada, carol := w.customer(t, "ada"), w.member(t, "carol")
+	base := "/v1/accounts/" + ada.account
+	leave := base + "/leave"
+	id, carol := w.delegate(t, ada, carol, onAll)
+	_, program := w.token(t, carol, ada.account, `{"name":"x","permissions":["*"]}`)
+	w.play(t,
+		step{"the owner stays", ada, "POST", leave, "", nil, 409, "owner_stays", nil},
+		step{"a stranger has nothing to leave", w.member(t, "bob"), "POST", leave, "", nil, 404, "not_found", nil},
+		step{"a program leaves nothing", program, "POST", leave, "", nil, 403, "", nil},
+		step{"she leaves", carol, "POST", leave, "", nil, 200, "", nil},
+		step{"and is out at once", carol, "GET", base, "", nil, 404, "not_found", nil},
+		step{"her tokens, too", program, "GET", base, "", nil, 404, "not_found", nil},
+		step{"once is enough", carol, "POST", leave, "", nil, 404, "not_found", nil},
+	)
+	w.Settle()
+	w.play(t,
+		step{"the owner sees it", ada, "GET", base + "/delegations/" + id, "", nil, 200, "", []string{`"status":"left"`}},
+		step{"and the history", ada, "GET", base + "/history", "", nil, 200, "", []string{`"type":"delegation.left.v1"`}},
+	)
+	var cause uuid.UUID
+	for r, err := range w.Store.ReadStream(t.Context(), "delegation-"+id, 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		cause = r.ID
+	}
+	if err := w.dispatcher.FinishLeaving(t.Context(), system(), id, cause); err != nil {
+		t.Fatal(err)
+	}
+	w.delegate(t, ada, carol, onAll)
+	w.play(t,
+		step{"asked again, she is back", carol, "GET", base, "", nil, 200, "", nil},
+		step{"and her old token is not", program, "GET", base, "", nil, 401, "", nil},
+	)
+}
+
 // idOf finds a delegation by its address.
 func (w *world) idOf(t *testing.T, as party, email string) string {
 	t.Helper()
@@ -317,7 +356,7 @@ func TestADelegateOfOneServiceSeesNothingElse(t *testing.T) {
 	hidden := []string{"alice-secret", s.service, s.draft, s.invoice, s.creditNote, s.ticket, s.notification}
 	for _, route := range routes(t, s.handler) {
 		method, template, _ := strings.Cut(route, " ")
-		if !strings.HasPrefix(template, "/v1/accounts/{account}") && template != "/v1/events" {
+		if !strings.HasPrefix(template, "/v1/accounts/{account}") && template != "/v1/events" || strings.HasSuffix(template, "/leave") {
 			continue
 		}
 		for _, path := range s.fill(template, s.alice.account) {

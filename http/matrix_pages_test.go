@@ -53,6 +53,8 @@ func pageExpectations() map[string]expectation {
 		"POST /users/{id}":                 {needs: delegation.UsersManage, of: "delegated"},
 		"POST /users/{id}/revoke":          {needs: delegation.UsersManage, of: "delegated"},
 		"POST /users/{id}/resend":          {needs: delegation.UsersManage, of: "delegated"},
+		"GET /leave":                       {needs: delegation.Member},
+		"POST /leave":                      {needs: delegation.Member},
 		"GET /tokens":                      {needs: delegation.Member},
 		"POST /tokens":                     {needs: delegation.Member},
 		"POST /tokens/{id}/revoke":         {needs: delegation.Member, of: "apiToken"},

@@ -79,6 +79,7 @@ func delegations() Model {
 		On(func(rows *Rows[DelegationRow], _ delegation.Revoked, m Meta) {
 			status(rows, m, delegation.StatusRevoked)
 		}),
+		On(func(rows *Rows[DelegationRow], _ delegation.Left, m Meta) { status(rows, m, delegation.StatusLeft) }),
 		On(func(rows *Rows[DelegationRow], _ delegation.Expired, m Meta) {
 			status(rows, m, delegation.StatusExpired)
 		}),

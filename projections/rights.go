@@ -61,6 +61,10 @@ func rights() Model {
 			func(rows *Rows[rightsRow], e delegation.Revoked, m Meta) {
 				change(rows, e.User, e.Account, m, delegation.Terms{})
 			}),
+		OnKey(func(e delegation.Left, _ Meta) []string { return holder(e.User) },
+			func(rows *Rows[rightsRow], e delegation.Left, m Meta) {
+				change(rows, e.User, e.Account, m, delegation.Terms{})
+			}),
 		OnKey(func(e delegation.Expired, _ Meta) []string { return holder(e.User) },
 			func(rows *Rows[rightsRow], e delegation.Expired, m Meta) {
 				change(rows, e.User, e.Account, m, delegation.Terms{})

@@ -20,6 +20,13 @@ func (w Writer) DelegationInvitation(d delegation.Delegation, by user.User, acco
 	return m, err
 }
 
+// DelegateLeft tells an account's owner that a delegate gave its rights up.
+func (w Writer) DelegateLeft(id string, u user.User, of About, who user.User) (message.Queued, error) {
+	return w.about(DelegateLeft, delegateLeftVersion, id, u, of, map[string]any{
+		"Who": named(who.Name, ""), "Email": who.Email, "Link": w.link("portal", of.Account, "users"),
+	})
+}
+
 // named is a name in a mail to somebody who did not ask for it: strangers chose
 // it. Where it could be read as anything else, a link, an address, a number to
 // call, something else stands in its place.

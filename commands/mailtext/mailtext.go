@@ -42,9 +42,11 @@ const (
 	SecondFactor       = "second_factor"
 	// DelegationInvitation asks a person to act for an account.
 	DelegationInvitation = "delegation_invitation"
-	ServiceChanged       = "service_changed"
-	TicketAnswered       = "ticket_answered"
-	NewsPublished        = "news_published"
+	// DelegateLeft tells an account's owner that a delegate is one no more.
+	DelegateLeft   = "delegate_left"
+	ServiceChanged = "service_changed"
+	TicketAnswered = "ticket_answered"
+	NewsPublished  = "news_published"
 	// ContactVerification asks whether a person wants to be a domain contact.
 	ContactVerification = "contact_verification"
 	// FactorReset warns a user that its second factors are about to be removed.
@@ -78,6 +80,7 @@ const (
 	accountClosingVersion      = 1
 	ownershipTransferVersion   = 1
 	transferNoticeVersion      = 1
+	delegateLeftVersion        = 1
 )
 
 // Secret stands in a mail's words for the secret of its link. Only the job that

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hostfold/hostfold/commands/mailtext"
+	"github.com/hostfold/hostfold/domain/account"
 	"github.com/hostfold/hostfold/domain/contact"
 	"github.com/hostfold/hostfold/domain/delegation"
 	"github.com/hostfold/hostfold/domain/invoice"
@@ -163,6 +164,44 @@ func TestNamesInMailsToStrangersAreNames(t *testing.T) {
 		if text := ask(name); strings.Contains(text, name) || strings.Contains(text, "evil") || !strings.Contains(text, "acc_1") {
 			t.Errorf("%q speaks in %s", name, text)
 		}
+	}
+}
+
+func TestOwnersHearOfAnOffer(t *testing.T) {
+	t.Parallel()
+	u := user.User{Email: "zoe@example.com", Name: "Zoé", Verified: true}
+	of := mailtext.About{Account: "acc_1", Name: "Martin SARL"}
+	facts := mailtext.TransferFacts{Email: "ana@example.com", Until: time.Date(2026, 3, 1, 9, 5, 0, 0, time.UTC)}
+	texts := map[string]bool{}
+	for _, locale := range []user.Locale{user.French, user.English} {
+		u.Locale = locale
+		offered, err := writer.OwnershipTransfer("acc_1", account.Transfer{ID: "otr_1", Email: "ana@example.com", OpenUntil: facts.Until}, u, "Martin SARL")
+		if err != nil || offered.Recipient != "ana@example.com" || offered.User != "otr_1" || !mailtext.HasLink(offered.Template) ||
+			!strings.Contains(offered.Text, "\nhttps://portal.example.com/portal/transfer#"+mailtext.Secret+"\n") || !strings.Contains(offered.Text, "Zoé (zoe@example.com)") {
+			t.Errorf("%v: %+v", err, offered)
+		}
+		for step, link := range map[mailtext.TransferStep]string{
+			mailtext.TransferProposed: "/acc_1/transfer\n", mailtext.TransferDeclined: "/acc_1/transfer\n", mailtext.TransferExpired: "/acc_1/transfer\n",
+			mailtext.TransferGiven: "/portal\n", mailtext.TransferTaken: "/acc_1/account\n",
+		} {
+			for _, facts.Keeps = range []bool{false, true} {
+				m, err := writer.TransferNotice("usr_1", u, of, step, facts)
+				if err != nil || !strings.Contains(m.Text, "Martin SARL") || !strings.Contains(m.Text, link) || mailtext.HasLink(m.Template) || (m.Account == "") != (step == mailtext.TransferGiven) {
+					t.Errorf("%s in %s: %v: %+v", step, locale, err, m)
+				}
+				if step == mailtext.TransferProposed && (!strings.Contains(m.Text, "ana@example.com") || !strings.Contains(m.Text, "2026")) {
+					t.Errorf("%s", m.Text)
+				}
+				texts[m.Subject+m.Text] = true
+			}
+		}
+		left, err := writer.DelegateLeft("usr_1", u, of, user.User{Name: "call 0800 123456", Email: "dan@example.com"})
+		if err != nil || !strings.Contains(left.Subject, "dan@example.com") || strings.Contains(left.Text, "0800") || !strings.Contains(left.Text, "/acc_1/users\n") {
+			t.Errorf("%v: %+v", err, left)
+		}
+	}
+	if len(texts) != 2*(3+2*2) {
+		t.Errorf("%d texts", len(texts))
 	}
 }
 

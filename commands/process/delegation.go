@@ -58,6 +58,9 @@ func delegationLane(jobs *river.Client[pgx.Tx]) feed.Lane {
 				case delegation.InvitationDeclined, delegation.InvitationExpired, delegation.Revoked, delegation.Expired:
 					p.done(mail)
 					expire(nil)
+				case delegation.Left:
+					expire(nil)
+					p.want("tokens "+id, FinishLeaving{Cause: causeOf(e.Meta), Delegation: id}, time.Time{})
 				}
 			}
 			return p.insert(ctx, jobs, tx)
@@ -90,6 +93,29 @@ func (w *writeInvitationMail) Work(ctx context.Context, job *river.Job[WriteInvi
 		return river.JobCancel(err)
 	}
 	return err
+}
+
+// FinishLeaving is the job of revoking the API tokens of a delegate who left.
+type FinishLeaving struct {
+	Cause      Cause  `json:"cause"`
+	Delegation string `json:"delegation"`
+}
+
+// Kind is the job's name.
+func (FinishLeaving) Kind() string { return "finish_leaving" }
+
+// InsertOpts says in which queue: it reads the log from end to end.
+func (FinishLeaving) InsertOpts() river.InsertOpts { return river.InsertOpts{Queue: ClosingQueue} }
+
+type finishLeaving struct {
+	river.WorkerDefaults[FinishLeaving]
+	d *commands.Dispatcher
+}
+
+// Work revokes them, unless that was done.
+func (w *finishLeaving) Work(ctx context.Context, job *river.Job[FinishLeaving]) error {
+	a := job.Args
+	return w.d.FinishLeaving(ctx, a.Cause.call("leaving"), a.Delegation, a.Cause.EventID)
 }
 
 // ExpireDelegation is the job of noting that something has run out.

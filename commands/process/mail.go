@@ -14,6 +14,7 @@ import (
 	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/account"
 	"github.com/hostfold/hostfold/domain/announcement"
+	"github.com/hostfold/hostfold/domain/delegation"
 	"github.com/hostfold/hostfold/domain/hosting"
 	"github.com/hostfold/hostfold/domain/invoice"
 	"github.com/hostfold/hostfold/domain/message"
@@ -39,6 +40,7 @@ func mailLane(jobs *river.Client[pgx.Tx]) feed.Lane {
 			"hosting.provisioned.", "hosting.suspended.", "hosting.suspension_lifted.", "ticket.staff_replied.", "announcement.published.",
 			"account.closing_requested.", "account.closing_refused.", "account.closed.", "account.reopened.",
 			"account.ownership_transfer_proposed.", "account.ownership_transfer_declined.", "account.ownership_transfer_expired.", "account.ownership_transferred.",
+			"delegation.left.",
 		},
 		Handle: func(ctx context.Context, tx *feed.Tx, b *feed.Batch) error {
 			var p pending
@@ -58,7 +60,8 @@ func mailLane(jobs *river.Client[pgx.Tx]) feed.Lane {
 					}
 				case hosting.Provisioned, hosting.Suspended, hosting.SuspensionLifted, ticket.StaffReplied,
 					account.ClosingRequested, account.ClosingRefused, account.Closed, account.Reopened,
-					account.OwnershipTransferProposed, account.OwnershipTransferDeclined, account.OwnershipTransferExpired, account.OwnershipTransferred:
+					account.OwnershipTransferProposed, account.OwnershipTransferDeclined, account.OwnershipTransferExpired, account.OwnershipTransferred,
+					delegation.Left:
 					if !e.Meta.GivenTime && told(fact) {
 						p.want(e.Meta.EventID.String(), accountMail(e.Meta), time.Time{})
 					}

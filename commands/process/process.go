@@ -58,6 +58,7 @@ func AddWorkers(workers *river.Workers, d *commands.Dispatcher) {
 	river.AddWorker(workers, &writeInvitationMail{d: d})
 	river.AddWorker(workers, &writeContactMail{d: d})
 	river.AddWorker(workers, &expireDelegation{d: d})
+	river.AddWorker(workers, &finishLeaving{d: d})
 	river.AddWorker(workers, &writeImpersonationMail{d: d})
 	river.AddWorker(workers, &expireImpersonation{d: d})
 	river.AddWorker(workers, &cleanVault{d: d})

@@ -82,6 +82,7 @@ func samples() []domain.Event {
 		delegation.Revoked{Account: "acc_1", User: "usr_2"},
 		delegation.Expired{Account: "acc_1", User: "usr_2"},
 		delegation.Kept{Account: "acc_1", Invitation: "ivt_1", Email: "pierre@example.com", User: "usr_1", Terms: granted(noon)},
+		delegation.Left{Account: "acc_1", User: "usr_2"},
 		impersonation.Started{Account: "acc_1", Staff: "usr_2", Reason: "Certificat", Ticket: "tkt_1", Consent: true, Until: noon},
 		impersonation.Ended{Account: "acc_1", By: impersonation.ByStaff},
 		inspection.LookedAt{Account: "acc_1", What: delegation.InvoicesRead, At: noon},

@@ -29,6 +29,7 @@ var Decider = domain.Decider[Delegation, Event]{
 		domain.PublicTypeOf[Revoked](UsersManage),
 		domain.PublicTypeOf[Expired](UsersManage),
 		domain.PublicTypeOf[Kept](UsersManage),
+		domain.PublicTypeOf[Left](UsersManage),
 	},
 }
 
@@ -44,6 +45,7 @@ const (
 	StatusDeclined Status = "declined"
 	StatusRevoked  Status = "revoked"
 	StatusExpired  Status = "expired"
+	StatusLeft     Status = "left"
 )
 
 // Delegation is the state of a delegation: that somebody may act for an account.
@@ -76,6 +78,7 @@ var (
 	ErrNotInvited     = domain.Conflict("delegation_not_invited", "There is no open invitation to send again.")
 	ErrInvitationOver = domain.Conflict("invitation_over", "This invitation is over; ask for another one.")
 	ErrOwnAccount     = domain.Conflict("delegation_own_account", "You act for this account already.")
+	ErrOwnerStays     = domain.Conflict("owner_stays", "An owner cannot leave: hand the account over, or close it.")
 	ErrOtherAddress   = &domain.Error{Kind: domain.KindDenied, Code: "invitation_for_another", Detail: "This invitation is for another e-mail address; log in with the address that it was sent to."}
 	ErrWider          = &domain.Error{Kind: domain.KindDenied, Code: "grant_too_wide", Detail: "You can grant, change and end only what you hold yourself, and not for longer."}
 	ErrSelf           = &domain.Error{Kind: domain.KindDenied, Code: "own_grant", Detail: "You cannot change what you hold yourself."}

@@ -245,6 +245,27 @@ func TestNobodyRaisesItself(t *testing.T) {
 	})
 }
 
+func TestADelegateLeaves(t *testing.T) {
+	t.Parallel()
+	terms := everywhere(delegation.TicketsRead)
+	leave := func(user string) rule {
+		return func(d delegation.Delegation) (events, error) { return d.Leave(user) }
+	}
+	c := domaintest.For(t, delegation.Decider)
+	open := c.Given(invited("ivt_1", terms))
+	active := open.Given(accepted(terms))
+	gone := active.When(leave("usr_1")).Then(delegation.Left{Account: "acc_1", User: "usr_1"})
+	gone.When(leave("usr_1")).ThenNothing()
+	gone.When(revoke(owner())).ThenNothing()
+	gone.When(change(owner(), terms)).Refused(delegation.ErrNotActive)
+	gone.When(expire(week)).ThenNothing()
+	gone.When(invite(owner(), "ivt_2", terms)).Then(invited("ivt_2", terms))
+	active.When(leave("usr_2")).Refused(delegation.ErrMissing)
+	active.When(leave("")).Refused(delegation.ErrMissing)
+	open.When(leave("")).Refused(delegation.ErrMissing)
+	c.When(leave("usr_1")).Refused(delegation.ErrMissing)
+}
+
 func TestAFormerOwnerKeepsADelegation(t *testing.T) {
 	t.Parallel()
 	terms := everywhere("*")

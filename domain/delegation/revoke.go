@@ -27,7 +27,7 @@ func (d Delegation) Revoke(by Grants) ([]Event, error) {
 	switch d.Status {
 	case StatusNone:
 		return nil, ErrMissing
-	case StatusRevoked, StatusDeclined, StatusExpired:
+	case StatusRevoked, StatusDeclined, StatusExpired, StatusLeft:
 		return nil, nil
 	case StatusInvited, StatusActive:
 	}

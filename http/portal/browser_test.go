@@ -138,6 +138,7 @@ func (s *seed) scene(t *testing.T) string {
 		"url": s.url, "email": "pierre@example.com", "password": password, "chromium": chromium(t),
 		"account": s.account, "service": s.services[0], "invoice": s.part, "ticket": s.ticket, "news": news.Items[0].ID,
 		"invitation": s.invite(t, s.logIn(t, "pierre@example.com"), "anna@example.com"),
+		"offer":      s.offer(t, s.logIn(t, "pierre@example.com"), "anna@example.com", true),
 		"verify":     s.secret(t, mailtext.VerifyEmail), "reset": s.secret(t, mailtext.ResetPassword),
 		// For people: a folder for screenshots, a part of a check's name.
 		"screenshots": os.Getenv("HOSTFOLD_SCREENSHOTS"), "only": os.Getenv("HOSTFOLD_ONLY"),

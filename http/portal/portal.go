@@ -110,6 +110,8 @@ func (p *pages) account(mux chi.Router) {
 	post("/users/{id}/revoke", p.revokeDelegate)
 	post("/users/{id}/resend", p.resendInvitation)
 	get("/accounts", p.accounts)
+	get("/leave", p.leaving)
+	post("/leave", p.leave)
 	get("/tokens", p.tokens)
 	post("/tokens", p.issueToken)
 	post("/tokens/{id}/revoke", p.revokeToken)

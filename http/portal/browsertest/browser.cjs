@@ -72,6 +72,8 @@ function pages() {
     data: `${base}/data`,
     erase: `${base}/data/erasure`,
     close_user: `${base}/security/close`,
+    transfer: `${base}/transfer`,
+    leave: `${base}/leave`,
     users: `${base}/users`,
     user_new: `${base}/users/new`,
     accounts: `${base}/accounts`,
@@ -98,6 +100,7 @@ const gates = {
   verify: "/portal/verify-email",
   stop_reset: "/portal/stop-reset",
   invited: "/portal/invitation",
+  offered: "/portal/transfer",
   verify_contact: "/portal/verify-contact",
   verified_contact: "/portal/verify-contact?done=1",
 };

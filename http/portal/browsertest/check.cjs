@@ -176,6 +176,38 @@ checks["an invitation's link survives the log-in, and a token is shown and copie
   await context.close();
 };
 
+checks["an account that is offered is looked at, and taken back"] = async (browser) => {
+  const wrong = [];
+  const look = async (page, name) => {
+    for (const fault of await faultsOf(page)) wrong.push(`${name}: ${fault}`);
+    if (scene.screenshots) await page.screenshot({ path: path.join(scene.screenshots, `link-${name}.png`), fullPage: true });
+  };
+  const taker = await browser.newContext({ locale: "fr-FR", ...phone, reducedMotion: "reduce" });
+  await taker.addInitScript(axe);
+  const page = await watched(taker);
+  await page.goto(`${scene.url}/portal/transfer#${scene.offer}`);
+  await page.click("a[data-carry]");
+  await page.fill("#email", "anna@example.com");
+  await page.fill("#password", scene.password);
+  await page.click("form.form .btn");
+  await page.waitForSelector("button[value=accept]");
+  must(!page.url().includes(scene.offer), "the secret stays in the address");
+  await look(page, "ownership");
+  await page.setViewportSize(desktop.viewport);
+  await page.emulateMedia({ colorScheme: "dark" });
+  await look(page, "ownership_wide");
+  await taker.close();
+
+  const { context, page: owner } = await visitor(browser, { ...phone, locale: "fr" });
+  await owner.goto(`${scene.url}/portal/${scene.account}/transfer`);
+  await look(owner, "transfer_open");
+  await owner.click("form[action$=withdraw] .btn");
+  await owner.waitForSelector("#email");
+  await look(owner, "transfer_back");
+  must(wrong.length === 0, wrong.join("\n"));
+  await context.close();
+};
+
 checks["a first visit is light"] = async (browser) => {
   const context = await browser.newContext({ ...desktop });
   const page = await watched(context);

@@ -1,0 +1,119 @@
+package commands_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hostfold/hostfold/commands"
+	"github.com/hostfold/hostfold/commands/commandtest"
+	"github.com/hostfold/hostfold/commands/mailtext"
+	"github.com/hostfold/hostfold/domain"
+	"github.com/hostfold/hostfold/domain/account"
+	"github.com/hostfold/hostfold/domain/delegation"
+	"github.com/hostfold/hostfold/domain/privacy"
+	"github.com/hostfold/hostfold/domain/subjectkey"
+	"github.com/hostfold/hostfold/eventstore"
+)
+
+// TestAnErasureFindsTheAddressesOfOffers erases a user who gave an account away,
+// kept something of it, and was offered another one.
+func TestAnErasureFindsTheAddressesOfOffers(t *testing.T) {
+	t.Parallel()
+	s, id := newCustomer(t)
+	registered, err := s.RegisterUser(t.Context(), commandtest.SystemCall(), commands.RegisterUser{
+		Email: "ana@example.com", Password: "tulip bridge copper ten", Name: "Ana", Locale: "en", Vouched: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ana := registered.ID
+	everything := &delegation.Terms{Permissions: []domain.Permission{"*"}, Scope: delegation.Scope{All: true}}
+	offer := func(accountID, email string) string {
+		t.Helper()
+		call := commandtest.SystemCall()
+		call.Account = accountID
+		done, err := s.ProposeTransfer(t.Context(), call, commands.ProposeTransfer{AccountID: accountID, Email: email, Keep: everything})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return done.ID
+	}
+	toZoe, toAna := offer("acc_2", zoe.Email), offer("acc_1", "ana@example.com")
+	last := func(e account.Event) (found eventstore.Recorded) {
+		t.Helper()
+		for r, err := range s.Store.ReadStream(t.Context(), "account-acc_1", 0) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Type == e.EventType() {
+				found = r
+			}
+		}
+		return found
+	}
+	proposed := last(account.OwnershipTransferProposed{})
+	if err := s.MailTransfer(t.Context(), commandtest.SystemCall(), proposed.ID, "acc_1", toAna); err != nil {
+		t.Fatal(err)
+	}
+	call := commandtest.Call()
+	call.Actor.ID, call.Account, call.Grants = ana, "", delegation.Grants{User: ana}
+	if _, _, err := s.AcceptTransfer(t.Context(), call, commands.AcceptTransfer{Token: s.secret(mailtext.OwnershipTransfer)}); err != nil {
+		t.Fatal(err)
+	}
+	transferred := last(account.OwnershipTransferred{})
+	if err := s.FinishTransfer(t.Context(), commandtest.SystemCall(), "acc_1", transferred.ID); err != nil {
+		t.Fatal(err)
+	}
+	kept := ""
+	for r, err := range s.Store.ReadAll(t.Context(), eventstore.Start) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Type != (delegation.Kept{}).EventType() {
+			continue
+		}
+		e, _, err := s.Codec.Decode(t.Context(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if k, ok := e.(delegation.Kept); ok && k.User == id {
+			kept = k.Invitation
+		}
+	}
+
+	// The account that was given away is not erased with its former owner.
+	asked := s.ask(id)
+	if asked.Status != privacy.StatusAccepted || len(asked.Accounts) != 0 {
+		t.Fatalf("%s with %v", asked.Status, asked.Accounts)
+	}
+	if got, want := profiles(asked), []string{id, kept, toZoe}; !sameSubjects(got, want) {
+		t.Errorf("the keys are of %v, not of %v", got, want)
+	}
+	// With its new owner it is.
+	asked = s.ask(ana)
+	if diff := cmp.Diff([]string{"acc_1"}, asked.Accounts); diff != "" {
+		t.Error(diff)
+	}
+	if got, want := profiles(asked), []string{ana, "acc_1", kept, toAna}; !sameSubjects(got, want) {
+		t.Errorf("the keys are of %v, not of %v", got, want)
+	}
+}
+
+// profiles are the subjects whose profile keys an erasure destroys.
+func profiles(s privacy.Subject) (found []string) {
+	for _, k := range s.Keys {
+		if k.Purpose == subjectkey.Profile {
+			found = append(found, k.Subject)
+		}
+	}
+	return found
+}
+
+func sameSubjects(a, b []string) bool {
+	a, b = slices.Clone(a), slices.Clone(b)
+	slices.Sort(a)
+	slices.Sort(b)
+	return slices.Equal(a, b)
+}
