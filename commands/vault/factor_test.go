@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -99,6 +100,22 @@ func TestOfManyUsesOfACodeInTwoProcessesOneHolds(t *testing.T) {
 	}
 }
 
+// TestRecoveryCodesNeedNoSlowHash counts their bits: from 112 on nobody guesses
+// one from its HMAC, whatever is known (ASVS 5, 6.5.2).
+func TestRecoveryCodesNeedNoSlowHash(t *testing.T) {
+	t.Parallel()
+	v, _ := open(t)
+	codes, err := v.AddRecoveryCodes(t.Context(), "rcs_1", "usr_1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range codes {
+		if bits := 5 * len(strings.ReplaceAll(c, "-", "")); bits < 112 { // of base 32
+			t.Errorf("%s has %d bits", c, bits)
+		}
+	}
+}
+
 func TestRecoveryCodesAreFoundAsPeopleTypeThem(t *testing.T) {
 	t.Parallel()
 	v, _ := open(t)
@@ -107,7 +124,7 @@ func TestRecoveryCodesAreFoundAsPeopleTypeThem(t *testing.T) {
 		t.Fatalf("%v, %v", codes, err)
 	}
 	for i, code := range codes {
-		if len(code) != len("AAAA-AAAA-AAAA-AAAA") {
+		if len(code) != len("AAAA-AAAA-AAAA-AAAA-AAAA-AAAA") {
 			t.Errorf("the code %s", code)
 		}
 		for _, typed := range []string{code, fmt.Sprintf(" %.4s%s ", code, code[5:])} {
@@ -116,7 +133,7 @@ func TestRecoveryCodesAreFoundAsPeopleTypeThem(t *testing.T) {
 			}
 		}
 	}
-	for _, wrong := range []string{"", "AAAA-AAAA-AAAA-AAAA", codes[0][:18]} {
+	for _, wrong := range []string{"", "AAAA-AAAA-AAAA-AAAA-AAAA-AAAA", codes[0][:28]} {
 		if _, found, err := v.FindRecoveryCode(t.Context(), "rcs_1", wrong); err != nil || found {
 			t.Errorf("%q: %v, %v", wrong, found, err)
 		}

@@ -140,6 +140,35 @@ func TestASessionLivesUntilItEnds(t *testing.T) {
 	}
 }
 
+func TestWithOneSessionTooManyTheIdlestEnds(t *testing.T) {
+	t.Parallel()
+	v, c := open(t)
+	enter := func(user string) string {
+		t.Helper()
+		token, _, err := v.OpenSession(t.Context(), user, vault.Client{}, vault.LifeOf(false), vault.Proof{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.now = c.now.Add(time.Minute)
+		return token
+	}
+	is := func(token string) bool { _, err := v.Session(t.Context(), token); return err == nil }
+	other, first, second := enter("usr_2"), enter("usr_1"), enter("usr_1")
+	for range vault.MaxSessions - 2 {
+		enter("usr_1")
+	}
+	if !is(first) { // and it is the one that was used last
+		t.Fatal("ended before there were too many")
+	}
+	newest := enter("usr_1")
+	if is(second) || !is(first) || !is(newest) || !is(other) {
+		t.Error("not the session that was idle longest has ended")
+	}
+	if all, err := v.Sessions(t.Context(), "usr_1"); err != nil || len(all) != vault.MaxSessions {
+		t.Errorf("%d sessions, %v", len(all), err)
+	}
+}
+
 func TestAQuestionAboutASessionsUserIsAnsweredWithIt(t *testing.T) {
 	t.Parallel()
 	v, c := open(t)

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -30,6 +31,10 @@ func LifeOf(staff bool) Life {
 // usedEvery is how exactly a session's last use is kept, so that reading pages
 // does not write a row each time.
 const usedEvery = time.Minute
+
+// MaxSessions is how many sessions a user has at the same time: with one more,
+// that which was not used for longest ends.
+const MaxSessions = 50
 
 // Session is one log-in of a user.
 type Session struct {
@@ -124,7 +129,18 @@ func (v *Vault) OpenSession(ctx context.Context, userID string, from Client, lif
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $10, $11, $12, $13)`,
 		row.ID, hashToken(token), row.UserID, row.Browser, row.System, row.IPKey, row.IPSealed, now, row.ExpiresAt, life.Idle,
 		proof.StaffRights, proof.PasswordAt, proof.FactorAt)
-	return token, row.session(from.IP), away("open a session", err)
+	if err != nil {
+		return "", Session{}, away("open a session", err)
+	}
+	_, err = v.pool.Exec(ctx, `
+		DELETE FROM vault.session
+		WHERE id IN (
+			SELECT id
+			FROM vault.session
+			WHERE user_id = $1 AND id <> $2
+			ORDER BY used_at DESC, id
+			OFFSET $3)`, row.UserID, row.ID, MaxSessions-1)
+	return token, row.session(from.IP), away("end the oldest session", err)
 }
 
 func hashToken(token string) []byte {
@@ -176,13 +192,40 @@ func (v *Vault) Session(ctx context.Context, token string, ask ...AboutUser) (Se
 // second factor or, without one, with the password. A second factor gives staff
 // their rights.
 func (v *Vault) ConfirmSession(ctx context.Context, userID, id string, factor, staff bool) error {
-	_, err := v.pool.Exec(ctx, `
+	_, err := v.confirmSession(ctx, userID, id, factor, staff, nil)
+	if errors.Is(err, ErrNoSession) {
+		return nil // it has ended meanwhile
+	}
+	return err
+}
+
+// RenewSession is ConfirmSession, and gives the session another token with it,
+// told once: that of before is over, so that whoever had it gains nothing by the
+// proof.
+func (v *Vault) RenewSession(ctx context.Context, userID, id string, factor, staff bool) (token string, expires time.Time, err error) {
+	secret, err := draw(32)
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	token = base64.RawURLEncoding.EncodeToString(secret)
+	expires, err = v.confirmSession(ctx, userID, id, factor, staff, hashToken(token))
+	return token, expires, err
+}
+
+// confirmSession keeps the token when hash is nil.
+func (v *Vault) confirmSession(ctx context.Context, userID, id string, factor, staff bool, hash []byte) (expires time.Time, err error) {
+	err = v.pool.QueryRow(ctx, `
 		UPDATE vault.session
 		SET password_at = CASE WHEN $3 THEN password_at ELSE $4 END,
 			factor_at = CASE WHEN $3 THEN $4 ELSE factor_at END,
-			staff_rights = staff_rights OR ($3 AND $5)
-		WHERE id = $1 AND user_id = $2`, id, userID, factor, v.clock(), staff)
-	return away("confirm a session", err)
+			staff_rights = staff_rights OR ($3 AND $6),
+			token_hash = coalesce($5, token_hash)
+		WHERE id = $1 AND user_id = $2
+		RETURNING expires_at`, id, userID, factor, v.clock(), hash, staff).Scan(&expires)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return time.Time{}, ErrNoSession
+	}
+	return expires, away("confirm a session", err)
 }
 
 // WeakenSessions takes staff's rights from a user's sessions: it is about to
