@@ -34,7 +34,7 @@ func Lanes(jobs *river.Client[pgx.Tx], finishAfter time.Duration) []feed.Lane {
 	}
 	return []feed.Lane{
 		finishLane(jobs, finishAfter), mailLane(jobs), userLane(jobs), delegationLane(jobs), contactLane(jobs),
-		impersonationLane(jobs), accountLane(jobs, finishAfter), privacyLane(jobs),
+		impersonationLane(jobs), accountLane(jobs, finishAfter), privacyLane(jobs), staffLane(jobs, finishAfter),
 	}
 }
 
@@ -61,6 +61,7 @@ func AddWorkers(workers *river.Workers, d *commands.Dispatcher) {
 	river.AddWorker(workers, &finishLeaving{d: d})
 	river.AddWorker(workers, &writeImpersonationMail{d: d})
 	river.AddWorker(workers, &expireImpersonation{d: d})
+	river.AddWorker(workers, &countAdmin{d: d})
 	river.AddWorker(workers, &cleanVault{d: d})
 }
 
