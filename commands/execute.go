@@ -32,6 +32,8 @@ type Dispatcher struct {
 	Mails mailtext.Writer
 	// Passkeys checks what passkeys sign; nil where there are none.
 	Passkeys *RelyingParty
+	// Passwords says which passwords are refused.
+	Passwords Passwords
 	// Brand is the hosting company's name, as apps for one-time codes show it.
 	Brand string
 	// Clock is the wall clock, Rand the source of drawn numbers.

@@ -116,7 +116,7 @@ func TestARegisteredUserLogsIn(t *testing.T) {
 	}
 	call := anyone()
 	call.Grants.User = r.ID
-	if err := s.EndSession(t.Context(), call, commands.EndSession{SessionID: got.SessionID}); err != nil {
+	if err := s.EndSession(t.Context(), call, commands.EndSession{SessionID: got.SessionID, Current: got.SessionID}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Vault.Session(t.Context(), got.Token); !errors.Is(err, vault.ErrNoSession) {

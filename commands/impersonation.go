@@ -69,6 +69,14 @@ func (d *Dispatcher) StartImpersonation(ctx context.Context, call Call, cmd Star
 			return Receipt{}, errors.Join(err, impersonation.ErrOn) // in another session, which began it
 		}
 	}
+	if err != nil {
+		// It may have been done without an answer. The end is written when the
+		// rights are gone for sure, else it is on until its time.
+		stopped := d.Vault.StopImpersonating(ctx, call.Grants.User, receipt.ID)
+		if stopped != nil {
+			return Receipt{}, errors.Join(err, stopped)
+		}
+	}
 	if err == nil && !acts {
 		err = impersonation.ErrOn
 	}

@@ -1,7 +1,12 @@
 package commands
 
 import (
+	"crypto/sha1" //nolint:gosec // as the lists that there are
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -10,6 +15,7 @@ import (
 
 func TestWhichPasswordsAreTaken(t *testing.T) {
 	t.Parallel()
+	passwords := Passwords{Words: []string{"Nuage du Nord", "nuage-du-nord.example"}, Breached: breached(t, "velvet walrus ladder two", "another one of theirs")}
 	for password, reason := range map[string]string{
 		"tulip bridge copper nine":     "",
 		"correct horse battery staple": "",
@@ -25,6 +31,11 @@ func TestWhichPasswordsAreTaken(t *testing.T) {
 		strings.Repeat("tulip bridge ", 10): "too_long",
 		"tulip bridge\xff copper":           "not_text",
 
+		"velvet walrus ladder two": "breached",
+
+		"nuage-nord-nuage!!": "too_easy",
+		"NuageDuNordNuage":   "too_easy",
+
 		"password1234":     "too_easy",
 		"aaaaaaaaaaaaaaaa": "too_easy",
 		"qwertyuiop12":     "too_easy",
@@ -36,7 +47,9 @@ func TestWhichPasswordsAreTaken(t *testing.T) {
 		strings.Repeat("zoemartin", 5) + "azerty": "too_easy",
 	} {
 		var c domain.Check
-		checkPassword(&c, "new", password, "zoe.martin@example.com", "Zoé Martin")
+		if err := passwords.check(&c, "new", password, "zoe.martin@example.com", "Zoé Martin"); err != nil {
+			t.Fatal(err)
+		}
 		got := ""
 		if e, ok := errors.AsType[*domain.Error](c.Err()); ok {
 			got = e.Fields[0].Reason
@@ -46,6 +59,53 @@ func TestWhichPasswordsAreTaken(t *testing.T) {
 		}
 		if got != reason {
 			t.Errorf("%q is refused as %q, not %q", password, got, reason)
+		}
+	}
+}
+
+// breached is a list of stolen passwords.
+func breached(t *testing.T, passwords ...string) *Breached {
+	t.Helper()
+	var lines []string
+	for i, p := range passwords {
+		lines = append(lines, fmt.Sprintf("%X:%d", sha1.Sum([]byte(p)), i+1)) //nolint:gosec // see above
+	}
+	slices.Sort(lines)
+	path := filepath.Join(t.TempDir(), "breached.txt")
+	if err := os.WriteFile(path, []byte(strings.Join(lines, "\r\n")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b, err := OpenBreached(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestAStolenPasswordIsFoundWhereverItStands(t *testing.T) {
+	t.Parallel()
+	var all []string
+	for i := range 257 {
+		all = append(all, fmt.Sprint("password number ", i))
+	}
+	for _, n := range []int{1, 2, 3, 257} {
+		b := breached(t, all[:n]...)
+		for i, p := range all {
+			if has, err := b.Has(p); err != nil || has != (i < n) {
+				t.Errorf("%q in a list of %d: %v, %v", p, n, has, err)
+			}
+		}
+	}
+	if has, err := (*Breached)(nil).Has(all[0]); err != nil || has {
+		t.Error("no list has one", err)
+	}
+	odd := filepath.Join(t.TempDir(), "odd.txt")
+	if err := os.WriteFile(odd, []byte("correct horse battery staple\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{odd, odd + ".missing"} {
+		if _, err := OpenBreached(path); err == nil {
+			t.Errorf("%s is taken for a list", path)
 		}
 	}
 }

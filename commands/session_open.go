@@ -115,7 +115,7 @@ type login struct {
 
 // holds reports whether what was proven still counts for the user.
 func (l login) holds(u user.User) bool {
-	return u.MayEnter() == nil && u.Credential == l.user.Credential && (l.factor || !u.HasSecondFactor()) &&
+	return u.MayEnter() == nil && u.Credential == l.user.Credential && l.factor == u.HasSecondFactor() &&
 		(l.passkey == "" || u.HasPasskey(l.passkey))
 }
 
@@ -252,16 +252,24 @@ func (c seeDevice) Decide(u user.User, _ Env) ([]user.Event, error) {
 // EndSession ends one session of the caller: a log-out, or a revocation.
 type EndSession struct {
 	SessionID string `json:"-"`
+	// Current is the one that asks.
+	Current string `json:"-"`
 }
 
 // EndSession deletes the session before it answers; the next request with its
-// token is refused in every process.
+// token is refused in every process. Another one than that which asks is ended
+// after a confirmation: who stole a session must not keep the owner out.
 func (d *Dispatcher) EndSession(ctx context.Context, call Call, cmd EndSession) error {
 	if call.Grants.User == "" {
 		return vault.ErrNoSession
 	}
 	ctx, cancel := d.bound(ctx)
 	defer cancel()
+	if cmd.SessionID != cmd.Current {
+		if err := d.requireFresh(ctx, call); err != nil {
+			return err
+		}
+	}
 	acting, err := d.Vault.Impersonations(ctx, call.Grants.User, cmd.SessionID)
 	if err != nil {
 		return err

@@ -120,9 +120,11 @@ func TestASessionOfBeforeTheHireHasNoRole(t *testing.T) {
 		t.Fatal(err)
 	}
 	// What a customer proves in its session is nothing that staff's rights rest on.
-	if err := o.Confirm(t.Context(), by(o.zoe), commands.Confirm{UserID: o.zoe, Session: in.SessionID, Password: zoe.Password}); err != nil {
+	done, err := o.Confirm(t.Context(), by(o.zoe), commands.Confirm{UserID: o.zoe, Session: in.SessionID, Password: zoe.Password})
+	if err != nil {
 		t.Fatal(err)
 	}
+	in.Token = done.Token
 	if s, err := o.Vault.Session(t.Context(), in.Token); err != nil || s.StaffRights {
 		t.Errorf("a customer's session has staff's rights: %+v, %v", s.Proof, err)
 	}

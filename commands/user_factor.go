@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/hostfold/hostfold/commands/vault"
 	"github.com/hostfold/hostfold/domain"
@@ -139,14 +140,21 @@ type Confirm struct {
 	Challenge string `json:"challenge,omitempty" maxLength:"100" doc:"That of the options, with a passkey."`
 }
 
+// Confirmed is a session that was confirmed: it goes on under another token,
+// told once.
+type Confirmed struct {
+	Token     string    `json:"token" doc:"The session's from now on, in place of that which asked. It is told this once."`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
 // Confirm marks the session for RequireFresh. Whoever has a second factor
 // proves that one: a password does not stand for it.
-func (d *Dispatcher) Confirm(ctx context.Context, call Call, cmd Confirm) error {
+func (d *Dispatcher) Confirm(ctx context.Context, call Call, cmd Confirm) (Confirmed, error) {
 	ctx, cancel := d.bound(ctx)
 	defer cancel()
 	u, _, err := d.self(ctx, call, cmd.UserID)
 	if err != nil {
-		return err
+		return Confirmed{}, err
 	}
 	var c domain.Check
 	switch {
@@ -158,7 +166,7 @@ func (d *Dispatcher) Confirm(ctx context.Context, call Call, cmd Confirm) error 
 		c.That(cmd.given() == 1, "totp", "send one of totp, recovery_code and passkey")
 	}
 	if err := c.Err(); err != nil {
-		return err
+		return Confirmed{}, err
 	}
 	if !u.HasSecondFactor() {
 		_, _, err = d.provenSelf(ctx, call, cmd.UserID, "password", cmd.Password)
@@ -166,13 +174,19 @@ func (d *Dispatcher) Confirm(ctx context.Context, call Call, cmd Confirm) error 
 		err = d.proveOwn(ctx, call, cmd.UserID, u, cmd.Factor, cmd.Challenge, "")
 	}
 	if err != nil {
-		return err
+		return Confirmed{}, err
 	}
-	return d.confirmed(ctx, cmd.UserID, cmd.Session, u.HasSecondFactor())
+	member, err := Load(ctx, d.Streams(), staff.Decider.At(cmd.UserID))
+	if err != nil {
+		return Confirmed{}, err
+	}
+	token, expires, err := d.Vault.RenewSession(ctx, cmd.UserID, cmd.Session, u.HasSecondFactor(), member.Role != "")
+	return Confirmed{Token: token, ExpiresAt: expires}, err
 }
 
-// confirmed notes what a session's user has proven. A second factor gives staff
-// their rights; who is no staff gets none of a role that comes later.
+// confirmed notes that a session's user has shown a second factor that it has
+// just set up. It gives staff their rights; who is no staff gets none of a role
+// that comes later.
 func (d *Dispatcher) confirmed(ctx context.Context, id, session string, factor bool) error {
 	member, err := Load(ctx, d.Streams(), staff.Decider.At(id))
 	if err != nil {

@@ -74,7 +74,9 @@ func (d *Dispatcher) ChangePassword(ctx context.Context, call Call, cmd ChangePa
 		return Receipt{}, err
 	}
 	var c domain.Check
-	checkPassword(&c, "new", cmd.New, u.Email, u.Name)
+	if err := d.Passwords.check(&c, "new", cmd.New, u.Email, u.Name); err != nil {
+		return Receipt{}, err
+	}
 	c.Because(cmd.New != cmd.Current, "new", "unchanged", "must be another than the current one")
 	if err := c.Err(); err != nil {
 		return Receipt{}, err
@@ -214,7 +216,9 @@ func (d *Dispatcher) ResetPassword(ctx context.Context, call Call, cmd ResetPass
 		return err
 	}
 	var c domain.Check
-	checkPassword(&c, "password", cmd.Password, u.Email, u.Name)
+	if err := d.Passwords.check(&c, "password", cmd.Password, u.Email, u.Name); err != nil {
+		return err
+	}
 	if err := c.Err(); err != nil {
 		return err
 	}

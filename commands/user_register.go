@@ -57,7 +57,7 @@ func (d *Dispatcher) RegisterUser(ctx context.Context, call Call, cmd RegisterUs
 func (d *Dispatcher) register(ctx context.Context, call Call, cmd RegisterUser) (receipt Receipt, owner string, err error) {
 	target := user.Decider.At(NewID(call.CommandID, "usr"))
 	credential := NewID(call.CommandID, "cred")
-	if err := cmd.check(call.Actor, credential); err != nil {
+	if err := cmd.check(call.Actor, credential, d.Passwords); err != nil {
 		return Receipt{}, "", err
 	}
 	email := user.NormalEmail(cmd.Email)
@@ -80,7 +80,7 @@ func (d *Dispatcher) register(ctx context.Context, call Call, cmd RegisterUser) 
 }
 
 // check refuses what the rule would refuse, before an address is held.
-func (c RegisterUser) check(by domain.Actor, credential string) error {
+func (c RegisterUser) check(by domain.Actor, credential string, passwords Passwords) error {
 	_, err := user.User{}.Register(c.Email, c.Name, c.Locale, credential)
 	var refused *domain.Error
 	if err != nil && !errors.As(err, &refused) {
@@ -88,7 +88,9 @@ func (c RegisterUser) check(by domain.Actor, credential string) error {
 	}
 	var weak domain.Check
 	if !by.MaySetFacts() {
-		checkPassword(&weak, "password", c.Password, c.Email, c.Name)
+		if err := passwords.check(&weak, "password", c.Password, c.Email, c.Name); err != nil {
+			return err
+		}
 	}
 	weak.That(c.Password != "", "password", "must not be empty")
 	if refused == nil {

@@ -1,6 +1,7 @@
 package http
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"strings"
@@ -36,6 +37,24 @@ func (c Config) SessionCookie(token string, expires time.Time) *http.Cookie {
 	return cookie
 }
 
+// GoOn has a browser's session go on under another token, from this very request
+// on: a confirmation gave it one.
+func (c Config) GoOn(w http.ResponseWriter, r *http.Request, done commands.Confirmed) {
+	http.SetCookie(w, c.SessionCookie(done.Token, done.ExpiresAt))
+	if r.Header.Get("Authorization") != "" {
+		r.Header.Set("Authorization", "Bearer "+done.Token)
+		return
+	}
+	sent := r.Cookies()
+	r.Header.Del("Cookie")
+	for _, cookie := range sent {
+		if cookie.Name == c.CookieName() {
+			cookie.Value = done.Token
+		}
+		r.AddCookie(cookie)
+	}
+}
+
 // deviceCookie is the name of the cookie by which a device is known again.
 func (c Config) deviceCookie() string {
 	if c.TLS() {
@@ -66,8 +85,22 @@ func (c Config) Source(r *http.Request) vault.Client {
 }
 
 // Authenticate finds who is behind a request's session or API token and what
-// that user, or the token, holds. It refuses while rights cannot be told.
+// that user, or the token, holds. It refuses while rights cannot be told, and who
+// asks for more than Pace allows.
 func (c Config) Authenticate(r *http.Request) (Caller, error) {
+	caller, err := c.authenticate(r)
+	if err != nil {
+		return Caller{}, err
+	}
+	n := noteOf(r.Context())
+	if n.by != "" {
+		return caller, nil // a request is counted once
+	}
+	n.by = cmp.Or(caller.Grants.Token, caller.Grants.User)
+	return caller, c.Pace.take(caller.Grants.User, r)
+}
+
+func (c Config) authenticate(r *http.Request) (Caller, error) {
 	token, err := c.tokenOf(r)
 	if err != nil {
 		return Caller{}, err

@@ -30,6 +30,8 @@ type Config struct {
 	Dispatcher *commands.Dispatcher
 	// Vault holds sessions and the pepper by which requests are recognised.
 	Vault *vault.Vault
+	// Pace bounds how much each user asks for; nil does not.
+	Pace *Pace
 	// Reader answers queries.
 	Reader *projections.Reader
 	// Feed answers the event feed, Audit raw history.

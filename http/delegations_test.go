@@ -513,6 +513,6 @@ func TestAStolenSessionHandsNothingOn(t *testing.T) {
 		step{"less", ada, "PATCH", path + "/" + writer, change(`"domains.read"`), nil, 200, "", nil},
 		step{"nothing", ada, "DELETE", path + "/" + writer, "", nil, 200, "", nil},
 	)
-	w.must(t, ada, http.MethodPost, "/v1/me/confirmations", `{"password":"`+password+`"}`, 204)
+	ada.token = w.must(t, ada, http.MethodPost, "/v1/me/confirmations", `{"password":"`+password+`"}`, 200).text(t, "token")
 	w.play(t, step{"once confirmed", ada, "POST", path, terms("eve", "*"), nil, 201, "", nil})
 }

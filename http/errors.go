@@ -86,6 +86,7 @@ var (
 	errMethod        = transport(http.StatusMethodNotAllowed, "method_not_allowed", "Method not allowed", "This address does not know the method; see the Allow header.")
 	errForeignHost   = transport(http.StatusMisdirectedRequest, "foreign_host", "Foreign host", "This server does not answer for the host that was asked.")
 	errForeignOrigin = transport(http.StatusForbidden, "foreign_origin", "Foreign origin", "Requests that a page of another site makes are refused.")
+	errPlain         = transport(http.StatusBadRequest, "https_required", "HTTPS required", "This server is asked over https:// only.")
 	errTooLarge      = transport(http.StatusRequestEntityTooLarge, "too_large", "Too large", "The request body is larger than this route takes.")
 	errMediaType     = transport(http.StatusUnsupportedMediaType, "unsupported_media_type", "Unsupported media type", "Send application/json in UTF-8.")
 	errCoded         = &Problem{
@@ -117,7 +118,7 @@ func problemOf(err error) *Problem {
 			why = e.Why
 		}
 		p := refusal(why)
-		p.headers.Set("Retry-After", retryAfter(e.RetryAfter))
+		p.headers.Set("Retry-After", RetryAfter(e.RetryAfter))
 		return p
 	}
 	if e, ok := errors.AsType[*commands.ChallengeError](err); ok {
@@ -148,7 +149,7 @@ func refusal(e *domain.Error) *Problem {
 	case domain.KindUnavailable:
 		p.headers.Set("Retry-After", "2")
 	case domain.KindLimited:
-		p.headers.Set("Retry-After", retryAfter(time.Minute))
+		p.headers.Set("Retry-After", RetryAfter(time.Minute))
 	case domain.KindUnauthenticated:
 		p.headers.Set("WWW-Authenticate", `Bearer realm="hostfold"`)
 	case domain.KindInvalid, domain.KindDenied, domain.KindMissing, domain.KindConflict, domain.KindStale, domain.KindInternal:
@@ -299,6 +300,7 @@ type note struct {
 	id    string
 	route string
 	input string // where its fields come from: "query" or "body"
+	by    string // the id of the user or API token that asks, "" for nobody
 	err   error
 }
 
@@ -309,6 +311,9 @@ func (n *note) attrs(r *http.Request, status int, took time.Duration) []any {
 		slog.String("route", n.route),
 		slog.Int("status", status),
 		slog.Duration("took", took),
+	}
+	if n.by != "" {
+		attrs = append(attrs, slog.String("by", n.by))
 	}
 	switch {
 	case n.err == nil:

@@ -133,7 +133,7 @@ func TestAFactorThatIsShownStopsTheReset(t *testing.T) {
 			w.must(t, nobody, http.MethodPost, "/v1/sessions", withRecovery(w.challenge(t, ada), codes[0]), 201)
 		},
 		"a confirmation": func() {
-			w.must(t, ada, http.MethodPost, "/v1/me/confirmations", fmt.Sprintf(`{"totp":%q}`, phone.next(t)), 204)
+			w.confirm(t, &ada, phone)
 		},
 		"the user in a session": func() { w.must(t, ada, http.MethodDelete, "/v1/me/factor-reset", "", 200) },
 		"staff":                 func() { w.must(t, clerk, http.MethodDelete, path, "", 200) },

@@ -185,7 +185,9 @@ func TestAChallengeIsForItsLogInAlone(t *testing.T) {
 	w.play(t,
 		step{"another password, the log-in's factor alone", session, "POST", "/v1/me/password", change, nil, 403, "confirmation_required", nil},
 		step{"a password for a second factor", session, "POST", "/v1/me/confirmations", `{"password":"` + password + `"}`, nil, 422, "invalid_field", nil},
-		step{"a confirmation", session, "POST", "/v1/me/confirmations", fmt.Sprintf(`{"totp":%q}`, phone.next(t)), nil, 204, "", nil},
+	)
+	w.confirm(t, &session, phone)
+	w.play(t,
 		step{"another password", session, "POST", "/v1/me/password", change, nil, 204, "", nil},
 		step{"a challenge of the password before", nobody, "POST", "/v1/sessions", withTOTP(moved, phone.next(t)), nil, 401, "invalid_challenge", nil},
 	)
@@ -260,7 +262,14 @@ func TestAFirstSecondFactorNeedsAFreshLogIn(t *testing.T) {
 		step{"long after the log-in", ada, "POST", "/v1/me/totp", "", nil, 403, "confirmation_required", nil},
 		step{"a wrong password", ada, "POST", "/v1/me/confirmations", `{"password":"wrong"}`, nil, 422, "invalid_field", []string{`"field":"password"`}},
 		step{"nothing", ada, "POST", "/v1/me/confirmations", `{}`, nil, 422, "invalid_field", nil},
-		step{"the password", ada, "POST", "/v1/me/confirmations", `{"password":"` + password + `"}`, nil, 204, "", nil},
+	)
+	a := w.must(t, ada, http.MethodPost, "/v1/me/confirmations", `{"password":"`+password+`"}`, 200)
+	before, cookie := ada.token, (&http.Response{Header: a.header}).Cookies()[0]
+	if ada.token = a.text(t, "token"); cookie.Value != ada.token || !cookie.HttpOnly {
+		t.Errorf("the cookie is %v", cookie)
+	}
+	w.play(t,
+		step{"the token of before", party{token: before}, "GET", "/v1/me", "", nil, 401, "unauthenticated", nil},
 		step{"then", ada, "POST", "/v1/me/totp", "", nil, 200, "", nil},
 	)
 }

@@ -20,6 +20,12 @@ type OwnPasskey struct {
 // told is an answer that is told once and changes nothing that can be read.
 type told[A any] struct{ Body A }
 
+// renewed is the answer of a confirmation.
+type renewed struct {
+	Cookie http.Cookie `header:"Set-Cookie" doc:"The session cookie, for browsers."`
+	Body   commands.Confirmed
+}
+
 // ask adds a route that begins something: what it answers is told once.
 func ask[C, A any](a *api, o operation, bind func(*request, *C), do func(context.Context, commands.Call, C) (A, error)) {
 	o.secret = true
@@ -74,16 +80,18 @@ func (a *api) ownFactors() {
 		notes: "Cancels the reset that staff asked for; GET /v1/me shows one that waits.",
 	}, func(r *request, c *commands.KeepOwnFactors) { c.UserID = r.caller.Grants.User })
 	confirm := operation{
-		method: http.MethodPost, path: "/v1/me/confirmations", summary: "Confirm that it is me", status: http.StatusNoContent, secret: true,
-		notes: "For ten minutes this session may then do what a stolen one must not. Send your second factor if you have one, else your password.",
+		method: http.MethodPost, path: "/v1/me/confirmations", summary: "Confirm that it is me", secret: true,
+		notes: "For ten minutes this session may then do what a stolen one must not. Send your second factor if you have one, else your password. " +
+			"The session goes on under the token that is answered; the one that you sent holds no more.",
 	}
-	huma.Register(a.huma, a.document(confirm), func(ctx context.Context, in *bodied[commands.Confirm]) (*struct{}, error) {
+	huma.Register(a.huma, a.document(confirm), func(ctx context.Context, in *bodied[commands.Confirm]) (*renewed, error) {
 		r := requestOf(ctx)
 		in.Body.UserID, in.Body.Session = r.caller.Grants.User, r.caller.Session
-		if err := a.Dispatcher.Confirm(ctx, a.call(confirm, r, nil), in.Body); err != nil {
+		done, err := a.Dispatcher.Confirm(ctx, a.call(confirm, r, nil), in.Body)
+		if err != nil {
 			return nil, fail(ctx, err)
 		}
-		return nil, nil //nolint:nilnil // huma answers the status alone
+		return &renewed{Cookie: *a.SessionCookie(done.Token, done.ExpiresAt), Body: done}, nil
 	})
 	ask(a, operation{
 		method: http.MethodPost, path: "/v1/me/confirmations/passkey-options", summary: "Ask for options to confirm by passkey",

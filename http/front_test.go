@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
@@ -32,6 +33,7 @@ func withPages(c *portalhttp.Config) {
 func underTLS(c *portalhttp.Config) {
 	c.PublicURL = &url.URL{Scheme: "https", Host: "portal.test"}
 	c.Hosts = []string{"portal.test:443"}
+	c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")} // where TLS ends
 }
 
 // addresses are all operations and pages of a scene with pages, with alice's
@@ -249,7 +251,7 @@ func TestNoSecretIsLogged(t *testing.T) {
 	account := w.must(t, ada, http.MethodPost, "/v1/accounts", `{"name":"ada","kind":"individual","country":"FR","currency":"EUR"}`, 201).ID(t)
 	ada.account = account
 	w.Settle() // the answer waited for the rights alone
-	_, program := w.token(t, ada, account, `{"name":"x","permissions":["*"]}`)
+	tokenID, program := w.token(t, ada, account, `{"name":"x","permissions":["*"]}`)
 	w.must(t, program, http.MethodGet, "/v1/accounts/"+account, "", 200)
 	_, invitation := w.invite(t, ada, "eve@example.com", onAll)
 	w.do(t, ada, http.MethodPost, "/v1/delegations/accept", token(invitation))
@@ -278,6 +280,14 @@ func TestNoSecretIsLogged(t *testing.T) {
 	lines := log.String()
 	if n := strings.Count(lines, `"msg":"request"`); n < 20 {
 		t.Fatalf("the log has %d requests: %s", n, lines)
+	}
+	if !strings.Contains(lines, `"code":"wrong_credentials"`) {
+		t.Error("no line says that a log-in was refused")
+	}
+	for _, by := range []string{ada.id, tokenID} {
+		if !strings.Contains(lines, `"by":"`+by+`"`) {
+			t.Errorf("no line says that %s asked", by)
+		}
 	}
 	for _, s := range append(secrets, "ada@example.com", "eve@example.com") {
 		if strings.Contains(lines, s) || strings.Contains(lines, url.QueryEscape(s)) {

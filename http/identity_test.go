@@ -4,12 +4,9 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"testing"
-
-	portalhttp "github.com/hostfold/hostfold/http"
 )
 
 func TestRegisteringAndLoggingIn(t *testing.T) {
@@ -107,9 +104,7 @@ func TestTooManyAttemptsAreRefused(t *testing.T) {
 
 func TestUnderTLSTheCookieIsBoundToTheHost(t *testing.T) {
 	t.Parallel()
-	w := begin(t, func(c *portalhttp.Config) {
-		c.PublicURL, c.Hosts = &url.URL{Scheme: "https", Host: "portal.test"}, []string{"portal.test:443"}
-	})
+	w := begin(t, underTLS)
 	ada := w.signUp(t, "ada")
 	opened := w.must(t, nobody, http.MethodPost, "/v1/sessions", `{"email":"ada@example.com","password":"`+password+`"}`, 201)
 	for _, part := range []string{"__Host-hostfold_session=", "Secure", "HttpOnly", "Path=/"} {

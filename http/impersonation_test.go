@@ -3,12 +3,14 @@ package http_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/hostfold/hostfold/commands/vault"
 	"github.com/hostfold/hostfold/domain/delegation"
 	"github.com/hostfold/hostfold/domain/impersonation"
+	"github.com/hostfold/hostfold/eventstore"
 )
 
 func (s *scene) act(account string) string { return "/v1/staff/accounts/" + account + "/impersonation" }
@@ -23,7 +25,7 @@ func TestStaffActForACustomerWhoSeesIt(t *testing.T) {
 	reply := base + "/tickets/" + s.ticket + "/replies"
 	s.ahead.Add(int64(vault.FreshFor))
 	s.play(t, step{"without a confirmation", support, "POST", mine, because, nil, 403, "confirmation_required", nil})
-	s.confirm(t, support, phone)
+	s.confirm(t, &support, phone)
 	s.play(t,
 		step{"before", support, "POST", reply, `{"message":"x"}`, nil, 403, "denied", nil},
 		step{"nothing to read", support, "GET", mine, "", nil, 404, "not_found", nil},
@@ -157,7 +159,7 @@ func TestAnImpersonationEndsByItself(t *testing.T) {
 	// By the end of the role; a narrower role is enough to lose it.
 	three, _ := s.hire(t, "three", delegation.RoleSupport)
 	id = began(three)
-	s.confirm(t, boss, bossPhone)
+	s.confirm(t, &boss, bossPhone)
 	s.must(t, boss, http.MethodPatch, "/v1/staff/members/"+three.id, `{"role":"billing"}`, 200)
 	s.play(t, step{"with another role", three, "POST", read, ticketBody, nil, 403, "denied", nil})
 	s.must(t, boss, http.MethodDelete, "/v1/staff/members/"+three.id, "", 200)
@@ -191,5 +193,44 @@ func TestAnImpersonationEndsByItself(t *testing.T) {
 	}
 	if closed != "" {
 		t.Error("no end was written")
+	}
+}
+
+// TestABrokenStartLeavesNoRightsThatHaveEnded has the vault fail when it is to let
+// a session act: the end is written when the rights are gone for sure.
+func TestABrokenStartLeavesNoRightsThatHaveEnded(t *testing.T) {
+	t.Parallel()
+	s := set(t)
+	fails := func(each string) {
+		t.Helper()
+		if _, err := s.DB.Exec(t.Context(), `
+			CREATE OR REPLACE FUNCTION vault.away() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'away' USING ERRCODE = '57P01'; END $$;
+			CREATE OR REPLACE TRIGGER away BEFORE UPDATE OF impersonation ON vault.session FOR EACH `+each+` EXECUTE FUNCTION vault.away()`); err != nil {
+			t.Fatal(err)
+		}
+	}
+	facts := func(p party) (all []string) {
+		t.Helper()
+		for r, err := range s.Store.ReadAll(t.Context(), eventstore.Start) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if m, err := eventstore.MetaOf(r); err == nil && strings.HasPrefix(r.Type, "impersonation.") && m.Actor.ID == p.id {
+				all = append(all, r.Type)
+			}
+		}
+		return all
+	}
+	mine, because := s.act(s.alice.account), `{"reason":"asked by phone","consent":true}`
+	one, two := s.hired(t, "one", delegation.RoleSupport), s.hired(t, "two", delegation.RoleSupport)
+	fails(`ROW WHEN (NEW.impersonation <> '')`)
+	s.must(t, one, http.MethodPost, mine, because, 503)
+	if got := facts(one); !slices.Equal(got, []string{"impersonation.started.v1", "impersonation.ended.v1"}) {
+		t.Errorf("without rights the log says %v", got)
+	}
+	fails(`STATEMENT`) // it cannot be told whether a session acts
+	s.must(t, two, http.MethodPost, mine, because, 503)
+	if got := facts(two); !slices.Equal(got, []string{"impersonation.started.v1"}) {
+		t.Errorf("with rights, for all that is known, the log says %v", got)
 	}
 }

@@ -145,6 +145,7 @@ func TestSessionsAndLogInsAreListed(t *testing.T) {
 	w.must(t, nobody, http.MethodPost, "/v1/sessions", strings.Replace(body, "correct", "wrong", 1), 401, agent...)
 	sessions := w.must(t, ada, http.MethodGet, "/v1/me/sessions", "", 200).items(t)
 	newest, _ := sessions[0].(map[string]any)
+	other, _ := newest["id"].(string)
 	if len(sessions) != 2 || newest["device"] != "Firefox on Linux" || newest["browser"] != "Firefox" || newest["ip"] != "192.0.2.1" || newest["current"] != false || newest["used_at"] == nil {
 		t.Errorf("sessions %v", sessions)
 	}
@@ -155,6 +156,12 @@ func TestSessionsAndLogInsAreListed(t *testing.T) {
 	if len(logins) != 2 || failed["outcome"] != "wrong_password" || failed["ip"] != "192.0.2.1" || cursor == "" {
 		t.Errorf("log-ins %s", page.body)
 	}
+	end := "/v1/me/sessions/" + other
+	w.ahead.Add(int64(vault.FreshFor))
+	w.play(t, step{"ending another one long after the log-in", ada, "DELETE", end, "", nil, 403, "confirmation_required", nil})
+	ada.token = w.must(t, ada, http.MethodPost, "/v1/me/confirmations", `{"password":"`+password+`"}`, 200).text(t, "token")
+	w.must(t, ada, http.MethodDelete, end, "", 204)
+	w.ahead.Add(int64(vault.FreshFor))
 	rest := w.must(t, ada, http.MethodGet, "/v1/me/logins?limit=2&cursor="+cursor, "", 200)
 	if items := rest.items(t); len(items) != 1 || items[0].(map[string]any)["outcome"] != "success" || rest.fields(t)["next_cursor"] != nil {
 		t.Errorf("the next page: %s", rest.body)
@@ -162,6 +169,7 @@ func TestSessionsAndLogInsAreListed(t *testing.T) {
 	w.play(t,
 		step{"a cursor of another list", ada, "GET", "/v1/me/logins?cursor=x", "", nil, 422, "invalid_field", nil},
 		step{"nobody's", nobody, "GET", "/v1/me/logins", "", nil, 401, "", nil},
+		step{"the log-out needs no confirmation", ada, "DELETE", "/v1/sessions/current", "", nil, 204, "", nil},
 	)
 }
 

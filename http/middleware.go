@@ -126,12 +126,53 @@ func (c Config) own(next http.Handler) http.Handler {
 			Refuse(w, r, errForeignHost)
 			return
 		}
+		if c.plain(r) {
+			c.toTLS(w, r)
+			return
+		}
 		if origin := r.Header.Get("Origin"); origin != "" && !c.ownOrigin(origin) {
 			Refuse(w, r, errForeignOrigin)
 			return
 		}
 		guarded.ServeHTTP(w, r)
 	})
+}
+
+// plain reports whether a request crossed a network without TLS though clients
+// are to use it: this process was asked for by another machine, or a trusted
+// proxy says so. This machine itself may ask as it likes.
+func (c Config) plain(r *http.Request) bool {
+	if !c.TLS() || r.TLS != nil {
+		return false
+	}
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return true
+	}
+	addr := peer.Addr().Unmap()
+	if c.trusted(addr) {
+		proto, _, _ := strings.Cut(r.Header.Get("X-Forwarded-Proto"), ",")
+		proto = strings.TrimSpace(proto)
+		return proto != "" && !strings.EqualFold(proto, "https")
+	}
+	return !addr.IsLoopback()
+}
+
+// trusted reports whether an address is a proxy's whose headers count.
+func (c Config) trusted(addr netip.Addr) bool {
+	return slices.ContainsFunc(c.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(addr) })
+}
+
+// toTLS leads people to the page that they asked for; programs are refused, so
+// that they do not send secrets in clear again and again without being told.
+func (c Config) toTLS(w http.ResponseWriter, r *http.Request) {
+	if !reads(r) || strings.HasPrefix(r.URL.Path, "/v1") {
+		Refuse(w, r, errPlain)
+		return
+	}
+	to := *c.PublicURL
+	to.Path, to.RawPath, to.RawQuery = r.URL.Path, r.URL.RawPath, r.URL.RawQuery
+	http.Redirect(w, r, to.String(), http.StatusPermanentRedirect)
 }
 
 // hostPort is a host in one form, with the port that its scheme implies.
@@ -182,7 +223,7 @@ func (c Config) clientIP(r *http.Request) netip.Addr {
 	addr := peer.Addr().Unmap()
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for _, hop := range slices.Backward(hops) {
-		if !slices.ContainsFunc(c.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(addr) }) {
+		if !c.trusted(addr) {
 			return addr
 		}
 		before, err := hopAddr(strings.TrimSpace(hop))
@@ -203,7 +244,7 @@ func hopAddr(hop string) (netip.Addr, error) {
 	return netip.ParseAddr(strings.Trim(hop, "[]")) //nolint:wrapcheck // the caller only asks whether
 }
 
-// retryAfter is the header's value for a wait, at least a second.
-func retryAfter(wait time.Duration) string {
+// RetryAfter is the header's value for a wait, at least a second.
+func RetryAfter(wait time.Duration) string {
 	return strconv.Itoa(max(1, int(wait.Round(time.Second)/time.Second)))
 }

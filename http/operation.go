@@ -92,7 +92,7 @@ func (o operation) headers() []*huma.Param {
 func (o operation) problems() []int {
 	out := []int{http.StatusBadRequest, http.StatusUnprocessableEntity, http.StatusServiceUnavailable}
 	if !o.public {
-		out = append(out, http.StatusUnauthorized, http.StatusForbidden)
+		out = append(out, http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests)
 	}
 	if strings.Contains(o.path, "{") {
 		out = append(out, http.StatusNotFound)
@@ -106,7 +106,7 @@ func (o operation) problems() []int {
 	}
 	out = append(out, o.refuses...)
 	slices.Sort(out)
-	return out
+	return slices.Compact(out)
 }
 
 // operationID is the summary in kebab case: "Record a payment" is

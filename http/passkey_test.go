@@ -242,8 +242,10 @@ func TestAPasskeyFromItsMakingToItsEnd(t *testing.T) {
 	path := "/v1/me/passkeys/" + added.ID(t)
 	w.play(t, step{"away with the log-in alone", in, "DELETE", path, "", nil, 403, "confirmation_required", nil})
 	confirm := w.ask(t, in, confirmOptions, "")
+	before := in
+	in.token = w.must(t, in, http.MethodPost, "/v1/me/confirmations", passkeyBody(confirm, phone.signs(t, confirm)), 200).text(t, "token")
 	w.play(t,
-		step{"a confirmation", in, "POST", "/v1/me/confirmations", passkeyBody(confirm, phone.signs(t, confirm)), nil, 204, "", nil},
+		step{"the token of before", before, "GET", "/v1/me", "", nil, 401, "unauthenticated", nil},
 		step{"another's", in, "DELETE", "/v1/me/passkeys/psk_1", "", nil, 404, "not_found", nil},
 		step{"away", in, "DELETE", path, "", nil, 204, "", nil},
 		step{"the password alone", nobody, "POST", "/v1/sessions", passwordBody(ada), nil, 201, "", nil},

@@ -1,12 +1,14 @@
 package http_test
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -150,6 +152,49 @@ func TestForeignHostsAndOriginsAreRefused(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestWithoutTLSNobodyIsServed(t *testing.T) {
+	t.Parallel()
+	c := config()
+	c.PublicURL = &url.URL{Scheme: "https", Host: "portal.test"}
+	c.Hosts = []string{"portal.test:443"}
+	c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+	h := portalhttp.New(c)
+	for name, a := range map[string]struct {
+		from, method, path, proto string
+		tls                       bool
+		want                      int
+	}{
+		"a client on its own":                   {"192.0.2.7:1", "GET", "/v1/me", "", false, 400},
+		"a client that claims to come over TLS": {"192.0.2.7:1", "GET", "/v1/me", "https", false, 400},
+		"a log-in in clear":                     {"192.0.2.7:1", "POST", "/v1/sessions", "", false, 400},
+		"a form in clear":                       {"192.0.2.7:1", "POST", "/portal/login", "", false, 400},
+		"a page":                                {"192.0.2.7:1", "GET", "/portal/login?return=%2Fportal", "", false, 308},
+		"a client over TLS":                     {"192.0.2.7:1", "GET", "/v1/me", "", true, 401},
+		"a proxy":                               {"10.0.0.1:1", "GET", "/v1/me", "https", false, 401},
+		"a proxy that does not say":             {"10.0.0.1:1", "GET", "/v1/me", "", false, 401},
+		"a proxy of a client in clear":          {"10.0.0.1:1", "GET", "/v1/me", "http", false, 400},
+		"a chain of proxies":                    {"10.0.0.1:1", "GET", "/v1/me", "https, http", false, 401},
+		"this machine":                          {"127.0.0.1:1", "GET", "/v1/me", "", false, 401},
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), a.method, a.path, http.NoBody)
+		r.RemoteAddr, r.Host = a.from, "portal.test"
+		if a.proto != "" {
+			r.Header.Set("X-Forwarded-Proto", a.proto)
+		}
+		if a.tls {
+			r.TLS = &tls.ConnectionState{}
+		}
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != a.want || a.want == 400 && !strings.Contains(w.Body.String(), `"https_required"`) {
+			t.Errorf("%s: %d %s", name, w.Code, w.Body)
+		}
+		if to := w.Header().Get("Location"); a.want == 308 && to != "https://portal.test/portal/login?return=%2Fportal" {
+			t.Errorf("%s: led to %s", name, to)
+		}
 	}
 }
 

@@ -59,7 +59,7 @@ func TestAdminsHireAndDismiss(t *testing.T) {
 		step{"without a confirmation", boss, "POST", members, hire(ada, "billing"), nil, 403, "confirmation_required", nil},
 		step{"a customer", ada, "POST", members, hire(ada, "admin"), nil, 403, "denied", nil},
 	)
-	w.confirm(t, boss, phone)
+	w.confirm(t, &boss, phone)
 	w.play(t,
 		step{"a role that there is not", boss, "POST", members, hire(ada, "king"), nil, 422, "invalid_field", []string{"role"}},
 		step{"nobody", boss, "POST", members, `{"email":"nobody@example.com","role":"billing"}`, nil, 409, "no_such_user", nil},
@@ -135,7 +135,7 @@ func TestWhoIsHiredLogsInAgain(t *testing.T) {
 	in := w.must(t, nobody, http.MethodPost, "/v1/sessions", withTOTP(w.challenge(t, ada), phone.next(t)), 201)
 	again := party{id: ada.id, token: in.text(t, "token")}
 	w.play(t, step{"with the second factor", again, "GET", members, "", nil, 200, "", nil})
-	w.confirm(t, boss, bossPhone)
+	w.confirm(t, &boss, bossPhone)
 	w.must(t, boss, http.MethodPost, members, `{"email":"ada@example.com","role":"admin"}`, 201)
 	w.play(t,
 		step{"hired again, it goes on", again, "GET", members, "", nil, 200, "", nil},
@@ -150,8 +150,8 @@ func TestTwoAdminsCannotRemoveEachOther(t *testing.T) {
 	w := begin(t)
 	one, phone := w.hire(t, "one", delegation.RoleAdmin)
 	two, other := w.hire(t, "two", delegation.RoleAdmin)
-	w.confirm(t, one, phone)
-	w.confirm(t, two, other)
+	w.confirm(t, &one, phone)
+	w.confirm(t, &two, other)
 	var wg sync.WaitGroup
 	var answers [2]answer
 	wg.Go(func() { answers[0] = w.do(t, one, http.MethodDelete, "/v1/staff/members/"+two.id, "") })

@@ -182,7 +182,7 @@ func TestAnOfferIsHeldUp(t *testing.T) {
 		step{"and cannot accept after that", clerk, "POST", acceptedAt, token(toStaff), nil, 409, "transfer_over", nil},
 	)
 	_, secret := w.offer(t, ada, carol.email, "")
-	w.confirm(t, clerk, phone)
+	w.confirm(t, &clerk, phone)
 	lock, unlock := "/v1/staff/users/"+ada.id+"/lock", "/v1/staff/users/"+ada.id+"/unlock"
 	w.must(t, clerk, http.MethodPost, lock, `{"reason":"stolen"}`, 200)
 	w.play(t,

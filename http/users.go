@@ -92,7 +92,7 @@ func (a *api) users() {
 	logOut := operation{method: http.MethodDelete, path: "/v1/sessions/current", summary: "Log out", status: http.StatusNoContent, secret: true}
 	huma.Register(a.huma, a.document(logOut), func(ctx context.Context, _ *none) (*closed, error) {
 		r := requestOf(ctx)
-		err := a.Dispatcher.EndSession(ctx, a.call(logOut, r, nil), commands.EndSession{SessionID: r.caller.Session})
+		err := a.Dispatcher.EndSession(ctx, a.call(logOut, r, nil), commands.EndSession{SessionID: r.caller.Session, Current: r.caller.Session})
 		if err != nil {
 			return nil, fail(ctx, err)
 		}
@@ -189,10 +189,11 @@ func (a *api) ownSessions() {
 			}
 			return projections.List[OwnSession]{Items: items}, err
 		})
-	revoke := operation{method: http.MethodDelete, path: "/v1/me/sessions/{id}", summary: "End one of my sessions", status: http.StatusNoContent, secret: true}
+	revoke := operation{method: http.MethodDelete, path: "/v1/me/sessions/{id}", summary: "End one of my sessions", status: http.StatusNoContent, secret: true,
+		notes: "Another one than that which asks needs a log-in or a confirmation of the last ten minutes."}
 	huma.Register(a.huma, a.document(revoke), func(ctx context.Context, _ *none) (*struct{}, error) {
 		r := requestOf(ctx)
-		if err := a.Dispatcher.EndSession(ctx, a.call(revoke, r, nil), commands.EndSession{SessionID: r.path("id")}); err != nil {
+		if err := a.Dispatcher.EndSession(ctx, a.call(revoke, r, nil), commands.EndSession{SessionID: r.path("id"), Current: r.caller.Session}); err != nil {
 			return nil, fail(ctx, err)
 		}
 		return nil, nil //nolint:nilnil // huma answers the status alone

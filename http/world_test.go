@@ -173,10 +173,11 @@ func (w *world) hire(t testing.TB, name string, role delegation.Role) (party, ap
 	return p, phone
 }
 
-// confirm proves a second factor in a party's session.
-func (w *world) confirm(t testing.TB, p party, phone app) {
+// confirm proves a second factor in a party's session, which goes on under
+// another token.
+func (w *world) confirm(t testing.TB, p *party, phone app) {
 	t.Helper()
-	w.must(t, p, http.MethodPost, "/v1/me/confirmations", fmt.Sprintf(`{"totp":%q}`, phone.next(t)), http.StatusNoContent)
+	p.token = w.must(t, *p, http.MethodPost, "/v1/me/confirmations", fmt.Sprintf(`{"totp":%q}`, phone.next(t)), http.StatusOK).text(t, "token")
 }
 
 // sells configures the seller, without whom nothing is invoiced.

@@ -156,10 +156,17 @@ func (p *pages) confirmViewer(v *visit) error {
 	default:
 		ask.Factor = commands.FactorOf(typed(confirmCode))
 	}
-	err := p.Dispatcher.Confirm(v.r.Context(), p.FormCall(v.r, v.caller, "", nil), ask)
-	if err == nil {
-		v.caller, err = p.Authenticate(v.r)
+	return p.confirmSession(v, ask)
+}
+
+// confirmSession confirms, and finds anew who the viewer is and what it may do.
+func (p *pages) confirmSession(v *visit, ask commands.Confirm) error {
+	done, err := p.Dispatcher.Confirm(v.r.Context(), p.FormCall(v.r, v.caller, "", nil), ask)
+	if err != nil {
+		return err
 	}
+	p.GoOn(v.w, v.r, done)
+	v.caller, err = p.Authenticate(v.r)
 	return err
 }
 

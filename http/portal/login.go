@@ -96,7 +96,7 @@ func (p *pages) logIn(w http.ResponseWriter, r *http.Request) {
 func (p *pages) logOut(w http.ResponseWriter, r *http.Request) {
 	caller, err := p.Authenticate(r)
 	if err == nil {
-		err = p.Dispatcher.EndSession(r.Context(), p.FormCall(r, caller, "", nil), commands.EndSession{SessionID: caller.Session})
+		err = p.Dispatcher.EndSession(r.Context(), p.FormCall(r, caller, "", nil), commands.EndSession{SessionID: caller.Session, Current: caller.Session})
 	}
 	if err != nil && !errors.Is(err, domain.ErrUnauthenticated) {
 		p.fail(w, r, nil, err)

@@ -77,7 +77,7 @@ func (p *pages) endSession(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if err := p.Dispatcher.EndSession(v.r.Context(), call, commands.EndSession{SessionID: v.id()}); err != nil {
+	if err := p.Dispatcher.EndSession(v.r.Context(), call, commands.EndSession{SessionID: v.id(), Current: v.caller.Session}); err != nil {
 		return err
 	}
 	see(v.w, v.r, v.path("security")+"?done=session_ended")

@@ -148,12 +148,7 @@ func (p *pages) confirmTyped(v *visit, in input) error {
 	}
 	in.values.Del("password")
 	in.values.Del("totp")
-	if err := p.Dispatcher.Confirm(v.r.Context(), p.FormCall(v.r, v.caller, "", nil), ask); err != nil {
-		return err
-	}
-	again, err := p.Authenticate(v.r)
-	v.caller = again
-	return err
+	return p.confirmSession(v, ask)
 }
 
 func (p *pages) stopActing(v *visit) error {

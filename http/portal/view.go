@@ -119,6 +119,9 @@ type page struct {
 	Staff *staffView
 	// Closed is true for the pages of an account that is closed.
 	Closed bool
+	// Idle is after how many seconds without use the viewer's session ends; 0 for
+	// a page that is nobody's.
+	Idle int
 	// Stream and Version keep the page up to date; "" for pages that are not.
 	Stream, Version string
 	// Done is the key of a message about what was just done.

@@ -8,8 +8,10 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/hostfold/hostfold/commands"
+	"github.com/hostfold/hostfold/commands/vault"
 	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/delegation"
 	portalhttp "github.com/hostfold/hostfold/http"
@@ -90,6 +92,7 @@ func (p *pages) enter(w http.ResponseWriter, r *http.Request) (*visit, error) {
 	v := &visit{w: w, r: r, caller: caller, account: account, words: p.views.words[locale], me: me}
 	v.page = &page{
 		Brand: p.Brand, Theme: themeOf(r), Path: r.URL.RequestURI(),
+		Idle:   int(vault.LifeOf(caller.Grants.Role != "").Idle / time.Second),
 		Viewer: &viewer{ID: me.ID, Name: me.Name, Email: me.Email, Locale: locale, Verified: me.EmailVerified},
 	}
 	if account != "" && !delegation.Sees(caller.Grants, account) {
@@ -193,6 +196,11 @@ func (p *pages) fail(w http.ResponseWriter, r *http.Request, v *visit, err error
 	case domain.KindMissing, domain.KindDenied, domain.KindInvalid:
 	case domain.KindUnavailable:
 		w.Header().Set("Retry-After", "2")
+		back, backText = r.URL.RequestURI(), "problem.retry"
+	case domain.KindLimited:
+		if limited, ok := errors.AsType[*vault.LimitedError](err); ok {
+			w.Header().Set("Retry-After", portalhttp.RetryAfter(limited.RetryAfter))
+		}
 		back, backText = r.URL.RequestURI(), "problem.retry"
 	default:
 		key = "problem.internal"

@@ -142,6 +142,32 @@ function localise(root) {
 }
 localise(document);
 
+// What a page shows of somebody is gone with the session, in every tab: when it
+// is looked at again, when a page that is nobody's has been opened beside it, and
+// when the session was not used for as long as it lasts.
+const session = document.querySelector('meta[name="session"]');
+if (session) guard(Number(session.content) * 1000);
+else new BroadcastChannel("session").postMessage("look");
+
+function guard(idle) {
+  let timer = 0;
+  const wait = () => {
+    clearTimeout(timer);
+    timer = setTimeout(look, idle + 90000); // the last use is known to the minute
+  };
+  async function look() {
+    wait();
+    const answer = await fetch("/v1/me", { method: "HEAD", cache: "no-store" }).catch(() => null);
+    if (answer?.status !== 401) return;
+    document.body.replaceChildren();
+    location.replace(location.pathname + location.search);
+  }
+  new BroadcastChannel("session").addEventListener("message", look);
+  document.addEventListener("visibilitychange", () => document.hidden || look());
+  addEventListener("pageshow", (event) => event.persisted && look());
+  wait();
+}
+
 // morph turns one element into another with as few changes as it can, so that
 // focus, selection and scroll stay where they are.
 function morph(from, to) {
