@@ -44,6 +44,9 @@ type backends struct {
 // openBackends starts or reaches the database, and opens the store, side by
 // side. A store elsewhere need not answer yet: see reach.
 func openBackends(ctx context.Context, log *slog.Logger, f *folder, b Backends, t terms) (*backends, error) {
+	if err := b.encrypted(); err != nil {
+		return nil, err
+	}
 	o := &backends{log: log, folder: f, database: b.DatabaseURL, keyFile: cmp.Or(b.VaultKey, f.path("vault.key"))}
 	var g errgroup.Group
 	g.Go(func() error { return o.openDatabase(ctx, b, t) })

@@ -27,6 +27,9 @@ type serveCmd struct {
 	NodeWrites     bool           `help:"Let clients of the embedded event store write to hostfold's own streams." env:"HOSTFOLD_NODE_WRITES"`
 	PublicURL      string         `help:"Base of every link; the default is http:// and the address." name:"public-url" placeholder:"https://…" env:"HOSTFOLD_PUBLIC_URL"`
 	TrustedProxies []netip.Prefix `help:"Networks whose forwarding headers count." placeholder:"NETWORK" env:"HOSTFOLD_TRUSTED_PROXIES"`
+	CallsPerMinute int            `help:"How many reads a minute each user may ask for, sessions and API tokens together; a write counts as four, 0 is no limit." default:"1200" env:"HOSTFOLD_CALLS_PER_MINUTE"`
+	PasswordWords  []string       `help:"Words that count for nothing in passwords, beside the brand and the names in the public URL: products, places." placeholder:"WORD" env:"HOSTFOLD_PASSWORD_WORDS"`
+	Breached       string         `help:"File of stolen passwords that are refused, as Have I Been Pwned has it: SHA-1, ordered by hash." name:"breached-passwords" placeholder:"FILE" env:"HOSTFOLD_BREACHED_PASSWORDS" type:"path"`
 	Brand          string         `help:"Name of the hosting company, as the pages show it." default:"hostfold" env:"HOSTFOLD_BRAND"`
 	Zone           string         `help:"Time zone in which the pages show times of day." default:"UTC" placeholder:"Europe/Paris" env:"HOSTFOLD_ZONE"`
 	MailFrom       string         `help:"Address that mail comes from." default:"hostfold <noreply@localhost.localdomain>" placeholder:"NAME <ADDRESS>" env:"HOSTFOLD_MAIL_FROM"`
@@ -176,6 +179,9 @@ func (s *server) open(ctx context.Context) (err error) {
 	}
 	public, err := s.publicURL(s.ports.portal.Addr())
 	if err != nil {
+		return err
+	}
+	if err := s.encrypted(s.ports.portal.Addr(), public); err != nil {
 		return err
 	}
 	s.say.Say("Bringing the database up to date.")

@@ -178,7 +178,7 @@ func newPortal(t *testing.T, env ...string) *portal {
 	p := &portal{dir: filepath.Join(folderFor(t), "var")}
 	p.env = append(append(os.Environ(),
 		"HOSTFOLD_DATA="+p.dir, "HOSTFOLD_ADDR=127.0.0.1:0", "HOSTFOLD_ADMIN_ADDR=127.0.0.1:0", "HOSTFOLD_NODE_ADDR=127.0.0.1:0",
-		"DATABASE_URL=", "ESDB_URL=", "HOSTFOLD_LOG=json"), env...)
+		"DATABASE_URL=", "ESDB_URL=", "HOSTFOLD_LOG=json", "HOSTFOLD_CALLS_PER_MINUTE=0"), env...)
 	t.Cleanup(func() { p.Stop(t) })
 	return p
 }

@@ -200,6 +200,9 @@ func wire(ctx context.Context, b *backends, m *metrics, c serveCmd, public *url.
 		b.log.Warn("vault and log were brought together", "announced", repairs.Announced, "noted", repairs.Renoted, "destroyed", repairs.Destroyed, "untold", repairs.Untold)
 	}
 	p.dispatcher.Mails, p.dispatcher.Brand = mailtext.Writer{Base: public.String()}, c.Brand
+	if p.dispatcher.Passwords, err = c.passwords(public); err != nil {
+		return nil, err
+	}
 	if p.dispatcher.Passkeys, err = commands.NewRelyingParty(public.String(), c.Brand); err != nil {
 		return nil, err
 	}
@@ -214,6 +217,15 @@ func wire(ctx context.Context, b *backends, m *metrics, c serveCmd, public *url.
 	err = p.lanes(slices.Concat(projections.Lanes(projections.Models()...), process.Lanes(p.jobs.Client(), 0)))
 	p.feed = projections.NewFeed(p.reader, b.store, p.codec)
 	p.serving = true
+	return p, err
+}
+
+// passwords says which passwords are refused here.
+func (s serveCmd) passwords(public *url.URL) (p commands.Passwords, err error) {
+	p.Words = append([]string{s.Brand, public.Hostname()}, s.PasswordWords...)
+	if s.Breached != "" {
+		p.Breached, err = commands.OpenBreached(s.Breached)
+	}
 	return p, err
 }
 
@@ -247,6 +259,7 @@ func (p *parts) handler(c serveCmd, public *url.URL, hosts []string, ready func(
 	}
 	config := portalhttp.Config{
 		PublicURL: public, Hosts: hosts, TrustedProxies: c.TrustedProxies, Dispatcher: p.dispatcher, Vault: p.vault, Reader: p.reader,
+		Pace:    portalhttp.NewPace(c.CallsPerMinute, time.Now),
 		Answers: answers.Store{DB: p.pool}, Feed: p.feed, Audit: projections.NewAudit(p.reader, p.store, p.logID),
 		Version: version, Ready: ready, Clock: time.Now, NewID: uuid.New, Log: p.log, Observe: p.metrics.request,
 	}

@@ -16,6 +16,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -107,6 +109,24 @@ func Open(c Config) (*Store, error) {
 	}
 	go s.watch(ctx)
 	return s, nil
+}
+
+// Plain reports whether a connection string leads to a server that is not local
+// without TLS, or with a certificate that is not looked at. What is no connection
+// string does not; Open refuses it.
+func Plain(url string, local func(host string) bool) bool {
+	c, err := client.ParseConnectionString(url)
+	if err != nil || !c.DisableTLS && !c.SkipCertificateVerification {
+		return false
+	}
+	hosts := []string{c.Address}
+	for _, seed := range c.GossipSeeds {
+		hosts = append(hosts, seed.String())
+	}
+	return slices.ContainsFunc(hosts, func(at string) bool {
+		host, _, err := net.SplitHostPort(at)
+		return at != "" && (err != nil || !local(host))
+	})
 }
 
 // Close ends every call and subscription and frees the connections.

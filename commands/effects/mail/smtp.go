@@ -14,6 +14,7 @@ import (
 // SMTP is a Sink that hands mails to a server.
 type SMTP struct {
 	host    string
+	plain   bool
 	options []gomail.Option
 }
 
@@ -52,6 +53,7 @@ func NewSMTP(raw string) (*SMTP, error) {
 	case tls != "":
 		return nil, fmt.Errorf("SMTP_URL: tls is required or none, not %q", tls)
 	}
+	s.plain = u.Scheme != "smtps" && policy != gomail.TLSMandatory
 	s.options = append(s.options, gomail.WithTLSPolicy(policy))
 	_, err = gomail.NewClient(s.host, s.options...)
 	if err != nil {
@@ -59,6 +61,12 @@ func NewSMTP(raw string) (*SMTP, error) {
 	}
 	return s, nil
 }
+
+// Host is the server's name or address.
+func (s *SMTP) Host() string { return s.host }
+
+// Plain reports whether mail may go to the server without TLS.
+func (s *SMTP) Plain() bool { return s.plain }
 
 // Send hands the mail over, on a connection of its own.
 func (s *SMTP) Send(ctx context.Context, m *gomail.Msg) error {
