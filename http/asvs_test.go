@@ -1,6 +1,7 @@
 package http_test
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -46,6 +47,12 @@ func TestTheListOfTheASVSIsWhole(t *testing.T) {
 			}
 		}
 	}
+	says := fmt.Sprintf("%d are met, %d are not applicable, %d are open", states["met"], states["not applicable"], states["open"])
+	for _, path := range []string{"../docs/asvs.md", "../docs/security.md"} {
+		if text, err := os.ReadFile(path); err != nil || !strings.Contains(string(text), says) {
+			t.Errorf("%s does not say that %s (%v)", path, says, err)
+		}
+	}
 	if len(seen) != asvs || states["met"]+states["not applicable"]+states["open"] != asvs {
 		t.Errorf("%d requirements, not %d: %v", len(seen), asvs, states)
 	}
@@ -73,4 +80,74 @@ func testNames(t *testing.T) map[string]bool {
 		t.Fatal(err)
 	}
 	return names
+}
+
+// TestTheInventoryOfCryptographyIsWhole looks for every package that imports
+// cryptography in docs/cryptography.md.
+func TestTheInventoryOfCryptographyIsWhole(t *testing.T) {
+	t.Parallel()
+	inventory := read(t, "../docs/cryptography.md")
+	uses := regexp.MustCompile(`(?m)^\s*(?:\w+ )?"(crypto/|golang\.org/x/crypto|github\.com/go-webauthn|github\.com/pquerna/otp)`)
+	found := 0
+	for path, text := range sources(t) {
+		folder := strings.TrimPrefix(filepath.ToSlash(filepath.Dir(path)), "../")
+		if strings.HasSuffix(folder, "test") || !uses.MatchString(text) { // keystest and the like are for tests
+			continue
+		}
+		if found++; !strings.Contains(inventory, "| `"+folder+"` |") {
+			t.Errorf("%s uses cryptography, and docs/cryptography.md does not say for what", path)
+		}
+	}
+	if found < 15 {
+		t.Errorf("only %d files were found", found)
+	}
+}
+
+// TestEveryLineOfTheLogIsDescribed looks for every message of the server's log in
+// docs/logging.md, which names those of the store by how they begin.
+func TestEveryLineOfTheLogIsDescribed(t *testing.T) {
+	t.Parallel()
+	inventory := read(t, "../docs/logging.md")
+	logged := regexp.MustCompile(`(?i)log(?:ger)?\.(?:Debug|Info|Warn|Error|Log)(?:Context)?\((?:(?:ctx|level|r\.Context\(\)), )*"([^"]+)"`)
+	found := 0
+	for path, text := range sources(t) {
+		if strings.HasPrefix(path, "../eventstore/") || strings.Contains(path, "/node_") || strings.Contains(path, "/bench/") {
+			if !strings.HasPrefix(path, "../eventstore/feed/") {
+				continue
+			}
+		}
+		for _, message := range logged.FindAllStringSubmatch(text, -1) {
+			if found++; !strings.Contains(inventory, "`"+message[1]+"`") {
+				t.Errorf("%s logs %q, and docs/logging.md does not say what it means", path, message[1])
+			}
+		}
+	}
+	if found < 10 {
+		t.Errorf("only %d messages were found", found)
+	}
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// sources are the texts of all Go files but tests, by path.
+func sources(t *testing.T) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") {
+			all[filepath.ToSlash(path)] = read(t, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
 }
