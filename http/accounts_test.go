@@ -124,6 +124,7 @@ func TestAClosedAccountIsOnlyRead(t *testing.T) {
 	w.must(t, clerk, http.MethodPost, staffPath+"/invoices/"+inv+"/payments", `{"amount":{"amount":"24.00","currency":"EUR"},"reference":"x","received_on":"2026-01-05"}`, 200)
 	tkt := w.must(t, ada, http.MethodPost, path+"/tickets", ticketBody, 201).ID(t)
 	w.must(t, ada, http.MethodPost, path+"/tickets/"+tkt+"/close", "", 200)
+	ctc := w.must(t, ada, http.MethodPost, path+"/contacts", contactBody, 201).ID(t)
 	dlg, carol := w.delegate(t, ada, w.member(t, "carol"), onAll)
 	_, program := w.token(t, ada, ada.account, `{"name":"x","permissions":["*"]}`)
 	_, pending := w.invite(t, ada, "bob@example.com", onAll)
@@ -139,6 +140,10 @@ func TestAClosedAccountIsOnlyRead(t *testing.T) {
 		step{"the dashboard too", ada, "GET", path + "/dashboard", "", nil, 200, "", nil},
 		step{"the history says who did it", ada, "GET", path + "/history", "", nil, 200, "", []string{"account.closed.v2", "account.closing_requested.v1"}},
 		step{"by tokens as well", program, "GET", path + "/invoices", "", nil, 200, "", []string{inv}},
+		step{"contacts are read", ada, "GET", path + "/contacts", "", nil, 200, "", []string{ctc}},
+		step{"one by one", program, "GET", path + "/contacts/" + ctc, "", nil, 200, "", []string{ctc}},
+		step{"and not changed", ada, "PATCH", path + "/contacts/" + ctc, `{"name":"x"}`, nil, 409, "account_closed", nil},
+		step{"none is added", ada, "POST", path + "/contacts", contactBody, nil, 409, "account_closed", nil},
 		step{"the profile is not changed", ada, "PATCH", path, `{"name":"x"}`, nil, 409, "account_closed", nil},
 		step{"nor the billing identity", ada, "PUT", path + "/billing-identity", billingBody, nil, 409, "account_closed", nil},
 		step{"no ticket", ada, "POST", path + "/tickets", ticketBody, nil, 409, "account_closed", nil},

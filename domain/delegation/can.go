@@ -271,11 +271,17 @@ func SeesLink(g Grants, account, kind, id string) bool {
 }
 
 // SeesContacts reports whether the holder of the grants may read the account's
-// contacts: who manages them, and staff who look after accounts. Whoever may
-// see a domain name alone does not get to know whose it is.
+// contacts: who manages them, those of a closed account included, and staff who
+// look after accounts. Whoever may see a domain name alone does not get to know
+// whose it is.
 func SeesContacts(g Grants, account string) bool {
 	contacts := Resource{Kind: "contact"}
-	return Can(g, account, ContactsManage, contacts) || Can(g, "", StaffUsersRead, contacts)
+	if Can(g, "", StaffUsersRead, contacts) {
+		return true
+	}
+	grant, ok := g.Accounts[account]
+	grant.Closed = false
+	return Can(g, account, ContactsManage, contacts) || ok && grant.allows(ContactsManage, contacts)
 }
 
 // Sees reports whether the holder of the grants may know that the account
