@@ -123,6 +123,38 @@ func (c addPasskey) Decide(u user.User, _ Env) ([]user.Event, error) {
 	return u.AddPasskey(c.passkey, c.name, c.codes)
 }
 
+// RenamePasskey gives one of the caller's passkeys another name. It needs no
+// confirmation: it opens nothing and takes nothing away.
+type RenamePasskey struct {
+	UserID    string `json:"-"`
+	PasskeyID string `json:"-"`
+	Name      string `json:"name" doc:"What you call it."`
+}
+
+// RenamePasskey refuses a passkey that is not the caller's before it looks at
+// what the caller has seen.
+func (d *Dispatcher) RenamePasskey(ctx context.Context, call Call, cmd RenamePasskey) (Receipt, error) {
+	ctx, cancel := d.bound(ctx)
+	defer cancel()
+	u, _, err := d.self(ctx, call, cmd.UserID)
+	if err == nil && !u.HasPasskey(cmd.PasskeyID) {
+		err = user.ErrNoPasskey
+	}
+	if err != nil {
+		return Receipt{}, err
+	}
+	return Execute(ctx, d, call, renamePasskey{cmd.UserID, cmd.PasskeyID, cmd.Name})
+}
+
+type renamePasskey struct{ user, passkey, name string }
+
+func (c renamePasskey) Target() user.Target         { return user.Decider.At(c.user) }
+func (renamePasskey) Permission() domain.Permission { return delegation.Self }
+
+func (c renamePasskey) Decide(u user.User, _ Env) ([]user.Event, error) {
+	return u.RenamePasskey(c.passkey, c.name)
+}
+
 // RemovePasskey takes a passkey away.
 type RemovePasskey struct {
 	UserID    string `json:"-"`

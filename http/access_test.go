@@ -97,6 +97,9 @@ func expectations() map[string]expectation {
 		"DELETE /v1/me/passkeys/{id}":               {needs: delegation.Self, of: "passkey"},
 		"DELETE /v1/me/factor-reset":                {needs: delegation.Self},
 
+		// What a user may take back or call otherwise.
+		"PATCH /v1/me/passkeys/{id}": {needs: delegation.Self, of: "passkey", body: `{"name":"New"}`},
+
 		// Accounts.
 		"GET /v1/me/accounts":                  {needs: delegation.SignedIn},
 		"POST /v1/accounts":                    {needs: delegation.SignedIn, body: `{"name":"New","kind":"individual","country":"FR","currency":"EUR"}`},
@@ -215,7 +218,6 @@ func expectations() map[string]expectation {
 		"POST /v1/me/erasure":                    {needs: delegation.Self, body: `{"password":"not the right one"}`},
 		"GET /v1/me/erasure":                     {needs: delegation.Self},
 		"POST /v1/staff/users/{id}/erasure":      {needs: delegation.StaffPrivacy, of: "user"},
-		"GET /v1/staff/users/{id}/erasure":       {needs: delegation.StaffPrivacy, of: "user"},
 		"POST /v1/staff/users/{id}/legal-hold":   {needs: delegation.StaffPrivacy, of: "user", body: `{"reference":"2026/17"}`},
 		"DELETE /v1/staff/users/{id}/legal-hold": {needs: delegation.StaffPrivacy, of: "user"},
 		"GET /v1/audit/streams/{stream}":         {needs: delegation.StaffAudit, of: "stream"},

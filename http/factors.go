@@ -110,6 +110,12 @@ func (a *api) ownPasskeys() {
 	}, func(r *request, c *commands.AddPasskey) {
 		c.UserID, c.Session = r.caller.Grants.User, r.caller.Session
 	}, a.Dispatcher.AddPasskey)
+	write(a, operation{method: http.MethodPatch, path: "/v1/me/passkeys/{id}", summary: "Rename a passkey"},
+		func(r *request, c *commands.RenamePasskey) {
+			c.UserID, c.PasskeyID = r.caller.Grants.User, r.path("id")
+		}, func(ctx context.Context, call commands.Call, c commands.RenamePasskey) (commands.Receipt, Ref, error) {
+			return ref(a.Dispatcher.RenamePasskey(ctx, call, c))
+		})
 	silently(a, operation{
 		method: http.MethodDelete, path: "/v1/me/passkeys/{id}", secret: true, summary: "Remove a passkey", status: http.StatusNoContent,
 	}, func(r *request, c *commands.RemovePasskey) {

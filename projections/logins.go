@@ -115,6 +115,14 @@ func logins() Model {
 			row.Passkeys = append(row.Passkeys, Passkey{ID: e.Passkey, Name: e.Name, AddedAt: m.OccurredAt})
 			row.settle()
 		}),
+		On(func(rows *Rows[LoginRow], e user.PasskeyRenamed, m Meta) {
+			row := rows.Get(m.AggregateID)
+			for i := range row.Passkeys {
+				if row.Passkeys[i].ID == e.Passkey {
+					row.Passkeys[i].Name = e.Name
+				}
+			}
+		}),
 		On(func(rows *Rows[LoginRow], e user.PasskeyRemoved, m Meta) {
 			row := rows.Get(m.AggregateID)
 			row.Passkeys = slices.DeleteFunc(row.Passkeys, func(p Passkey) bool { return p.ID == e.Passkey })

@@ -171,6 +171,7 @@ func samples() []domain.Event {
 		user.TOTPConfirmed{Secret: "otp_1"},
 		user.TOTPDisabled{Secret: "otp_1"},
 		user.PasskeyAdded{Passkey: "psk_1", Name: "Téléphone"},
+		user.PasskeyRenamed{Passkey: "psk_1", Name: "Clé de secours"},
 		user.PasskeyRemoved{Passkey: "psk_1"},
 		user.RecoveryCodesRegenerated{Codes: "rcs_2", Replaced: "rcs_1"},
 		user.RecoveryCodeUsed{Codes: "rcs_1", Number: 3, Left: 9},

@@ -20,6 +20,10 @@ func add(name string) func(user.User) (events, error) {
 	return func(u user.User) (events, error) { return u.AddPasskey("psk_2", name, "rcs_2") }
 }
 
+func rename(id, name string) func(user.User) (events, error) {
+	return func(u user.User) (events, error) { return u.RenamePasskey(id, name) }
+}
+
 func remove(id string) func(user.User) (events, error) {
 	return func(u user.User) (events, error) { return u.RemovePasskey(id) }
 }
@@ -111,6 +115,11 @@ func TestThePasskeysOfAUser(t *testing.T) {
 	}
 	c.When(add(" ")).RefusedField("name")
 	c.When(remove("psk_1")).Refused(user.ErrNoPasskey)
+	one := domaintest.For(t, user.Decider).Given(withPasskey...)
+	renamed := one.When(rename("psk_1", " Old phone ")).Then(user.PasskeyRenamed{Passkey: "psk_1", Name: "Old phone"})
+	renamed.When(rename("psk_1", "Old phone")).ThenNothing()
+	one.When(rename("psk_1", "\t")).RefusedField("name")
+	one.When(rename("psk_2", "Phone")).Refused(user.ErrNoPasskey)
 	domaintest.For(t, user.Decider).Given(withPasskey...).When(add("Key")).Then(user.PasskeyAdded{Passkey: "psk_2", Name: "Key"})
 	domaintest.For(t, user.Decider).Given(withTOTP...).When(add("Key")).Then(user.PasskeyAdded{Passkey: "psk_2", Name: "Key"})
 
@@ -124,7 +133,7 @@ func TestThePasskeysOfAUser(t *testing.T) {
 func TestAUserThatIsClosedHasNoFactorsToChange(t *testing.T) {
 	t.Parallel()
 	for _, decide := range []func(user.User) (events, error){
-		enrol, confirm("otp_1"), disable, regenerate, add("Key"), remove("psk_1"), useCode("rcs_1", 0),
+		enrol, confirm("otp_1"), disable, regenerate, add("Key"), rename("psk_1", "Key"), remove("psk_1"), useCode("rcs_1", 0),
 	} {
 		domaintest.For(t, user.Decider).Given(withTOTP...).Given(user.Closed{}).When(decide).Refused(user.ErrClosed)
 		domaintest.For(t, user.Decider).When(decide).Refused(user.ErrMissing)

@@ -55,6 +55,43 @@ func (u User) AddPasskey(passkey, name, codes string) ([]Event, error) {
 	return []Event{e, u.newCodes(codes)}, nil
 }
 
+// PasskeyRenamed says what the user calls a passkey from now on.
+type PasskeyRenamed struct {
+	Passkey string `json:"passkey"`
+	Name    string `json:"name" personal:"self,profile"`
+}
+
+// EventType is the name on disk.
+func (PasskeyRenamed) EventType() string { return "user.passkey_renamed.v1" }
+
+func (e PasskeyRenamed) apply(u User) User {
+	u.Passkeys = slices.Clone(u.Passkeys)
+	for i := range u.Passkeys {
+		if u.Passkeys[i].ID == e.Passkey {
+			u.Passkeys[i].Name = e.Name
+		}
+	}
+	return u
+}
+
+// RenamePasskey gives a passkey another name of 1 to 100 characters; the one
+// that it has needs nothing.
+func (u User) RenamePasskey(passkey, name string) ([]Event, error) {
+	if err := u.live(); err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(u.Passkeys, func(p Passkey) bool { return p.ID == passkey })
+	if i < 0 {
+		return nil, ErrNoPasskey
+	}
+	var c domain.Check
+	e := PasskeyRenamed{Passkey: passkey, Name: c.Line("name", name, 100)}
+	if err := c.Err(); err != nil || e.Name == u.Passkeys[i].Name {
+		return nil, err
+	}
+	return []Event{e}, nil
+}
+
 // PasskeyRemoved says that a passkey opens nothing any more.
 type PasskeyRemoved struct {
 	Passkey string `json:"passkey"`

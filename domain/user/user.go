@@ -41,6 +41,7 @@ var Decider = domain.Decider[User, Event]{
 		domain.TypeOf[TOTPConfirmed](),
 		domain.TypeOf[TOTPDisabled](),
 		domain.TypeOf[PasskeyAdded](),
+		domain.TypeOf[PasskeyRenamed](),
 		domain.TypeOf[PasskeyRemoved](),
 		domain.TypeOf[RecoveryCodesRegenerated](),
 		domain.TypeOf[RecoveryCodeUsed](),
