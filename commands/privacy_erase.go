@@ -33,7 +33,11 @@ func (d *Dispatcher) AnswerErasure(ctx context.Context, call Call, userID string
 	if err != nil {
 		return Receipt{}, err
 	}
-	if len(reasons) == 0 && s.Hold == "" && !answer.of(answer.who, now) {
+	// It may have been withdrawn, or held, while the log was read.
+	if s, err = Load(ctx, d.Streams(), privacy.Decider.At(userID)); err != nil {
+		return Receipt{}, err
+	}
+	if len(reasons) == 0 && s.Hold == "" && s.Status == privacy.StatusSubmitted && !answer.of(answer.who, now) {
 		// From here on none of them changes hands: nothing is offered, and who
 		// proposes or accepts meanwhile is refused, since the erasure was asked for.
 		given, err := d.keepAccounts(ctx, call, h)

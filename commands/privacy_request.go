@@ -77,6 +77,23 @@ func (c submitErasure) Decide(s privacy.Subject, _ Env) ([]privacy.Event, error)
 	return s.Ask(c.by)
 }
 
+// WithdrawErasure takes the caller's own request back, as long as it is not
+// answered. It needs no confirmation: it only keeps what there is.
+type WithdrawErasure struct {
+	UserID string `json:"-"`
+}
+
+// Target is the user's data.
+func (c WithdrawErasure) Target() privacy.Target { return privacy.Decider.At(c.UserID) }
+
+// Permission is being that user.
+func (WithdrawErasure) Permission() domain.Permission { return delegation.Self }
+
+// Decide withdraws the request.
+func (WithdrawErasure) Decide(s privacy.Subject, _ Env) ([]privacy.Event, error) {
+	return s.Withdraw()
+}
+
 // SetLegalHold forbids to destroy any data of a user.
 type SetLegalHold struct {
 	UserID    string `json:"-"`

@@ -104,6 +104,30 @@ func TestAnErasureIsRefusedWithEveryReason(t *testing.T) {
 	}
 }
 
+func TestAWithdrawnErasureIsNotCarriedOut(t *testing.T) {
+	t.Parallel()
+	s, id := newCustomer(t)
+	if _, err := s.RequestErasureFor(t.Context(), commandtest.SystemCall(), commands.RequestErasureFor{UserID: id}); err != nil {
+		t.Fatal(err)
+	}
+	do(s, commands.WithdrawErasure{UserID: id})
+	if _, err := s.AnswerErasure(t.Context(), commandtest.SystemCall(), id); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.EraseSubject(t.Context(), commandtest.SystemCall(), id); err != nil {
+		t.Fatal(err)
+	}
+	if got := load(s, privacy.Decider.At(id)); got.Status != privacy.StatusWithdrawn {
+		t.Errorf("the erasure is %s", got.Status)
+	}
+	if u := load(s, user.Decider.At(id)); u.Name != "Zoé Martin" {
+		t.Errorf("the user reads %+v", u)
+	}
+	if _, err := s.logIn("zoe@example.com", zoe.Password); err != nil {
+		t.Errorf("log in: %v", err)
+	}
+}
+
 // product is one on sale.
 func (s *shop) product() string {
 	s.t.Helper()

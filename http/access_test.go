@@ -99,6 +99,7 @@ func expectations() map[string]expectation {
 
 		// What a user may take back or call otherwise.
 		"PATCH /v1/me/passkeys/{id}": {needs: delegation.Self, of: "passkey", body: `{"name":"New"}`},
+		"DELETE /v1/me/erasure":      {needs: delegation.Self},
 
 		// Accounts.
 		"GET /v1/me/accounts":                  {needs: delegation.SignedIn},
@@ -345,7 +346,7 @@ func (s *scene) refusal(e expectation, as party, account, template string) []int
 	case e.who() == staff:
 		return []int{403}
 	case template == "/v1/me/erasure":
-		return []int{404, 422} // nothing was asked for; the password is another's
+		return []int{404, 409, 422} // nothing was asked for; the password is another's
 	case strings.Contains(template, "{id}"), strings.Contains(template, "{name}"):
 		return []int{404}
 	case strings.HasSuffix(template, "/leave"):

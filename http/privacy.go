@@ -26,6 +26,10 @@ func (a *api) privacy() {
 		row, err := a.Reader.Erasure(ctx, r.caller.Grants)
 		return row, row.StreamRevision, err
 	})
+	command(a, operation{
+		method: http.MethodDelete, path: "/v1/me/erasure", summary: "Withdraw my request for erasure",
+		notes: "Until it is answered, also one that staff made for me. From then on keys are destroyed, and nothing brings them back.",
+	}, func(r *request, c *commands.WithdrawErasure) { c.UserID = r.caller.Grants.User })
 	write(a, operation{
 		method: http.MethodPost, path: staffUser + "/erasure", summary: "Ask for the erasure of a user's data", status: http.StatusAccepted,
 		location: staffUser + "/erasure", notes: "For a person who asked otherwise. You have made sure that it is that person.",

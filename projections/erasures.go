@@ -40,6 +40,9 @@ func erasures() Model {
 			row := get(rows, m)
 			row.Status, row.Reasons, row.RequestedAt, row.AnsweredAt = privacy.StatusSubmitted, []privacy.Reason{}, &m.OccurredAt, nil
 		}),
+		On(func(rows *Rows[ErasureRow], _ privacy.RequestWithdrawn, m Meta) {
+			get(rows, m).Status = privacy.StatusWithdrawn
+		}),
 		On(func(rows *Rows[ErasureRow], e privacy.RequestRefused, m Meta) {
 			row := get(rows, m)
 			row.Status, row.Reasons, row.AnsweredAt = privacy.StatusRefused, e.Reasons, &m.OccurredAt

@@ -70,6 +70,9 @@ func (e *privacyEraseCmd) work(ctx context.Context, p *parts, t terms) error {
 	if err != nil {
 		return err
 	}
+	if s.Status == privacy.StatusWithdrawn {
+		return errors.New("nothing is erased: the user has withdrawn the request")
+	}
 	if s.Status == privacy.StatusRefused {
 		row, err := p.reader.StaffErasure(ctx, commandLine().Grants, id)
 		if err != nil {

@@ -18,7 +18,7 @@ func privacyLane(jobs *river.Client[pgx.Tx]) feed.Lane {
 	return feed.Lane{
 		Name: "process.privacy",
 		Types: []string{
-			"privacy.request_submitted.", "privacy.request_refused.", "privacy.request_accepted.",
+			"privacy.request_submitted.", "privacy.request_withdrawn.", "privacy.request_refused.", "privacy.request_accepted.",
 			"privacy.subject_key_destroyed.", "privacy.erasure_completed.",
 		},
 		Handle: func(ctx context.Context, tx *feed.Tx, b *feed.Batch) error {
@@ -28,7 +28,7 @@ func privacyLane(jobs *river.Client[pgx.Tx]) feed.Lane {
 				switch fact := e.Data.(type) {
 				case privacy.RequestSubmitted:
 					p.want("answer "+user, erase.Answer{User: user, Cause: cause}, time.Time{})
-				case privacy.RequestRefused:
+				case privacy.RequestWithdrawn, privacy.RequestRefused:
 					p.done("answer " + user)
 				case privacy.RequestAccepted:
 					p.done("answer " + user)

@@ -123,6 +123,7 @@ func samples() []domain.Event {
 		},
 		notification.Read{},
 		privacy.RequestSubmitted{},
+		privacy.RequestWithdrawn{},
 		privacy.IdentityVerified{Method: privacy.ByPassword},
 		privacy.RequestRefused{Reasons: []privacy.Reason{privacy.LiveServices, privacy.UnpaidInvoices}},
 		privacy.RequestAccepted{Accounts: []string{"acc_1"}, Keys: []privacy.Key{{Subject: "acc_1", Purpose: subjectkey.Fiscal, After: "2037-01-01"}}},

@@ -57,7 +57,7 @@ func (ErasureCompleted) apply(s Subject) Subject {
 // Complete ends an erasure of which nothing is left to do at once.
 func (s Subject) Complete() ([]Event, error) {
 	switch s.Status {
-	case StatusNone, StatusSubmitted, StatusRefused:
+	case StatusNone, StatusSubmitted, StatusWithdrawn, StatusRefused:
 		return nil, ErrNotAccepted
 	case StatusCompleted:
 		return nil, nil

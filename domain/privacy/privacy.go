@@ -31,6 +31,7 @@ var Decider = domain.Decider[Subject, Event]{
 	Types: []domain.Type{
 		domain.TypeOf[RequestSubmitted](),
 		domain.TypeOf[IdentityVerified](),
+		domain.TypeOf[RequestWithdrawn](),
 		domain.TypeOf[RequestRefused](),
 		domain.TypeOf[RequestAccepted](),
 		domain.TypeOf[SubjectKeyDestroyed](),
@@ -44,11 +45,13 @@ var Decider = domain.Decider[Subject, Event]{
 // Status is where an erasure stands.
 type Status string
 
-// A request is submitted, then refused or accepted; what is accepted is
-// carried out, then completed. One that was refused may be made again.
+// A request is submitted, then withdrawn, refused or accepted; what is accepted
+// is carried out, then completed. One that was withdrawn or refused may be made
+// again.
 const (
 	StatusNone      Status = ""
 	StatusSubmitted Status = "submitted"
+	StatusWithdrawn Status = "withdrawn"
 	StatusRefused   Status = "refused"
 	StatusAccepted  Status = "accepted"
 	StatusCompleted Status = "completed"

@@ -34,6 +34,7 @@ func destroy(k privacy.Key, now time.Time) func(subject) (events, error) {
 
 func hold(s subject) (events, error)     { return s.SetHold("2026/17") }
 func lift(s subject) (events, error)     { return s.LiftHold() }
+func withdraw(s subject) (events, error) { return s.Withdraw() }
 func complete(s subject) (events, error) { return s.Complete() }
 
 func TestErasure(t *testing.T) {
@@ -56,6 +57,17 @@ func TestErasure(t *testing.T) {
 		refused := asked.When(answer(privacy.LiveServices)).Then(privacy.RequestRefused{Reasons: []privacy.Reason{privacy.LiveServices}})
 		refused.When(answer()).ThenNothing()
 		refused.When(ask).Then(privacy.RequestSubmitted{}, privacy.IdentityVerified{Method: privacy.ByPassword})
+	})
+	t.Run("is withdrawn until it is answered, and may be asked for again", func(t *testing.T) {
+		t.Parallel()
+		withdrawn := asked.When(withdraw).Then(privacy.RequestWithdrawn{})
+		withdrawn.When(withdraw).ThenNothing()
+		withdrawn.When(answer()).ThenNothing()
+		withdrawn.When(ask).Then(privacy.RequestSubmitted{}, privacy.IdentityVerified{Method: privacy.ByPassword})
+		asked.When(answer(privacy.LiveServices)).Then(privacy.RequestRefused{Reasons: []privacy.Reason{privacy.LiveServices}}).
+			When(withdraw).ThenNothing()
+		accepted.When(withdraw).Refused(privacy.ErrErased)
+		domaintest.For(t, privacy.Decider).When(withdraw).Refused(privacy.ErrNotAsked)
 	})
 	t.Run("destroys each key on its own day, once", func(t *testing.T) {
 		t.Parallel()

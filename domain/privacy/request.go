@@ -51,6 +51,33 @@ func (s Subject) Ask(by Method) ([]Event, error) {
 	return []Event{RequestSubmitted{}, IdentityVerified{Method: by}}, nil
 }
 
+// RequestWithdrawn says that the person wants its data kept after all.
+type RequestWithdrawn struct{}
+
+// EventType is the name on disk.
+func (RequestWithdrawn) EventType() string { return "privacy.request_withdrawn.v1" }
+
+func (RequestWithdrawn) apply(s Subject) Subject {
+	s.Status = StatusWithdrawn
+	return s
+}
+
+// Withdraw takes a request back that was not answered yet. From the answer on
+// keys are destroyed, and nothing brings them back. Where nothing is asked for,
+// or what was asked for was refused, there is nothing to do.
+func (s Subject) Withdraw() ([]Event, error) {
+	switch s.Status {
+	case StatusNone:
+		return nil, ErrNotAsked
+	case StatusAccepted, StatusCompleted:
+		return nil, ErrErased
+	case StatusRefused, StatusWithdrawn:
+		return nil, nil
+	case StatusSubmitted:
+	}
+	return []Event{RequestWithdrawn{}}, nil
+}
+
 // Reason is why data cannot be erased yet.
 type Reason string
 
@@ -93,12 +120,12 @@ func (e RequestAccepted) apply(s Subject) Subject {
 }
 
 // Answer accepts a request, or refuses it for reasons. What was answered
-// before needs nothing.
+// or withdrawn before needs nothing.
 func (s Subject) Answer(reasons []Reason, accounts []string, keys []Key) ([]Event, error) {
 	switch s.Status {
 	case StatusNone:
 		return nil, ErrNotAsked
-	case StatusRefused, StatusAccepted, StatusCompleted:
+	case StatusRefused, StatusWithdrawn, StatusAccepted, StatusCompleted:
 		return nil, nil
 	case StatusSubmitted:
 	}
