@@ -97,6 +97,10 @@ func expectations() map[string]expectation {
 		"DELETE /v1/me/passkeys/{id}":               {needs: delegation.Self, of: "passkey"},
 		"DELETE /v1/me/factor-reset":                {needs: delegation.Self},
 
+		// Users, for staff.
+		"GET /v1/staff/users":        {needs: delegation.StaffAccounts},
+		"GET /v1/staff/users/{user}": {needs: delegation.StaffAccounts, of: "user"},
+
 		// What a user may take back or call otherwise.
 		"PATCH /v1/me/passkeys/{id}": {needs: delegation.Self, of: "passkey", body: `{"name":"New"}`},
 		"DELETE /v1/me/erasure":      {needs: delegation.Self},
@@ -219,6 +223,7 @@ func expectations() map[string]expectation {
 		"POST /v1/me/erasure":                    {needs: delegation.Self, body: `{"password":"not the right one"}`},
 		"GET /v1/me/erasure":                     {needs: delegation.Self},
 		"POST /v1/staff/users/{id}/erasure":      {needs: delegation.StaffPrivacy, of: "user"},
+		"GET /v1/staff/users/{id}/erasure":       {needs: delegation.StaffPrivacy, of: "user"},
 		"POST /v1/staff/users/{id}/legal-hold":   {needs: delegation.StaffPrivacy, of: "user", body: `{"reference":"2026/17"}`},
 		"DELETE /v1/staff/users/{id}/legal-hold": {needs: delegation.StaffPrivacy, of: "user"},
 		"GET /v1/audit/streams/{stream}":         {needs: delegation.StaffAudit, of: "stream"},

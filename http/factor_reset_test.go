@@ -54,6 +54,16 @@ func TestAUserWhoLostEveryFactorGetsBackAfterADay(t *testing.T) {
 		step{"by the user itself", ada, "POST", path, seen, nil, 403, "denied", nil},
 		step{"nothing to cancel", clerk, "DELETE", path, "", nil, 409, "no_factor_reset", nil},
 	)
+	w.Settle()
+	w.play(t,
+		step{"found by the whole address", clerk, "GET", "/v1/staff/users?q=ADA@example.org", "", nil, 200, "", []string{`"id":"` + ada.id + `"`, `"totp":true`, `"staff":false`}},
+		step{"and not by the one before", clerk, "GET", "/v1/staff/users?q=ada@example.com", "", nil, 200, "", []string{`"items":[]`}},
+		step{"nor by a part", clerk, "GET", "/v1/staff/users?q=ada", "", nil, 200, "", []string{`"items":[]`}},
+		step{"nor by nothing", clerk, "GET", "/v1/staff/users", "", nil, 200, "", []string{`"items":[]`}},
+		step{"by its id", clerk, "GET", "/v1/staff/users/" + ada.id, "", nil, 200, "", []string{`"email":"ada@example.org"`}},
+		step{"staff are told as such", clerk, "GET", "/v1/staff/users/" + clerk.id, "", nil, 200, "", []string{`"staff":true`}},
+		step{"a customer finds nobody", ada, "GET", "/v1/staff/users?q=ada@example.org", "", nil, 403, "denied", nil},
+	)
 	asked := w.must(t, clerk, http.MethodPost, path, seen, 200, "Idempotency-Key", "one")
 	if again := w.must(t, clerk, http.MethodPost, path, seen, 200, "Idempotency-Key", "one"); string(again.body) != string(asked.body) {
 		t.Errorf("again: %s, not %s", again.body, asked.body)

@@ -74,6 +74,11 @@ func TestWhatStaffLookAtIsRecordedForTheCustomer(t *testing.T) {
 	add(reads(auditor, "staff.audit"))
 	ask(auditor, "/v1/events?account="+s.alice.account+"&types=ticket.opened.v1", 200)
 	add(reads(auditor, "tickets.read"))
+	ask(s.clerk, "/v1/staff/users/"+s.alice.id, 200)
+	add(nil) // a person's, and no account's
+	if own := string(s.must(t, s.alice, http.MethodGet, "/v1/me/inspections", "", 200).body); !strings.Contains(own, `"what":"login"`) {
+		t.Errorf("alice is told %s", own)
+	}
 	if got := s.looked(t, s.bob); len(got) > 0 {
 		t.Errorf("bob's history says %v", got)
 	}

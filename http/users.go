@@ -3,6 +3,7 @@ package http
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -128,6 +129,11 @@ func (a *api) passwordResets() {
 	})
 }
 
+// usersInput chooses users.
+type usersInput struct {
+	Query string `query:"q" maxLength:"254" doc:"A user's id, or its e-mail address."`
+}
+
 // ownLogin adds what a user does with its own log-in.
 func (a *api) ownLogin() {
 	silently(a, operation{
@@ -165,6 +171,18 @@ func (a *api) staffUsers() {
 	}, func(r *request, c *commands.LockUser) { c.UserID = r.path("user") },
 		func(ctx context.Context, call commands.Call, c commands.LockUser) (commands.Receipt, Ref, error) {
 			return ref(a.Dispatcher.LockUser(ctx, call, c))
+		})
+	list(a, operation{
+		method: http.MethodGet, path: "/v1/staff/users", summary: "Find a user", model: "logins",
+		notes: "By its id or its whole e-mail address; there is no list of everybody.",
+	}, func(ctx context.Context, r *request, in *usersInput) (projections.List[projections.UserRow], error) {
+		found, err := a.Reader.StaffUsers(ctx, r.caller.Grants, strings.TrimSpace(in.Query))
+		return projections.List[projections.UserRow]{Items: found}, err
+	})
+	single(a, operation{method: http.MethodGet, path: "/v1/staff/users/{user}", summary: "Read a user", model: "logins"},
+		func(ctx context.Context, r *request) (projections.UserRow, uint64, error) {
+			row, err := a.Reader.StaffUser(ctx, r.caller.Grants, r.path("user"))
+			return row, row.StreamRevision, err
 		})
 	command(a, operation{method: http.MethodPost, path: "/v1/staff/users/{user}/unlock", summary: "Unlock a user"},
 		func(r *request, c *commands.UnlockUser) { c.UserID = r.path("user") })

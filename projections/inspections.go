@@ -23,7 +23,7 @@ type InspectionRow struct {
 	Person string    `db:"person" json:"-"`
 	At     time.Time `db:"at" json:"at"`
 	// What is why the row is there.
-	What Inspected `db:"what" json:"what" enum:"history,history_in_clear" doc:"The raw history, where personal data stay encrypted, or the same in clear."`
+	What Inspected `db:"what" json:"what" enum:"history,history_in_clear,login" doc:"The raw history, where personal data stay encrypted, or the same in clear; or the log-in as staff see it who look after users."`
 	// Everybody is true when the history of all was read.
 	Everybody bool `db:"everybody" json:"everybody" doc:"The history of everybody was read."`
 	// ReaderKind and Reader are who looked: a staff member, or the command line.
@@ -34,10 +34,12 @@ type InspectionRow struct {
 // Inspected is what was looked at.
 type Inspected string
 
-// History is raw history as it is stored, HistoryInClear with its personal data.
+// History is raw history as it is stored, HistoryInClear with its personal data;
+// Login is what Reader.StaffUser shows.
 const (
 	History        Inspected = "history"
 	HistoryInClear Inspected = "history_in_clear"
+	Login          Inspected = "login"
 )
 
 const inspectionColumns = `id, person, at, what, everybody, reader_kind, reader`
@@ -54,7 +56,13 @@ func inspections() Model {
 	}
 	return Define(InspectionsModel,
 		Keep(Table{Name: "read.inspection", KeyOf: func(m Meta) string { return m.EventID.String() }},
-			On(func(rows *Rows[InspectionRow], e inspection.PersonLookedAt, m Meta) { note(rows, e.User, History, m) }),
+			On(func(rows *Rows[InspectionRow], e inspection.PersonLookedAt, m Meta) {
+				what := History
+				if e.What == delegation.StaffAccounts {
+					what = Login
+				}
+				note(rows, e.User, what, m)
+			}),
 			On(func(rows *Rows[InspectionRow], e inspection.LookedAt, m Meta) {
 				if e.Account == inspection.Everybody {
 					note(rows, e.Account, History, m)
