@@ -7,6 +7,7 @@ import (
 	"github.com/hostfold/hostfold/commands"
 	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/account"
+	"github.com/hostfold/hostfold/domain/contact"
 	"github.com/hostfold/hostfold/domain/delegation"
 	"github.com/hostfold/hostfold/domain/invoice"
 	"github.com/hostfold/hostfold/domain/money"
@@ -36,6 +37,7 @@ func (l *demoLoader) steps() []demoStep {
 	for i, name := range []string{"hst-test.eu", "hst-test.fr", "hst-test.com", "hst-test.net", "hst-test.org", "hst-test.info"} {
 		steps = append(steps, l.domain(name, opened.AddDate(0, 0, i)))
 	}
+	steps = append(steps, l.contacts(opened.AddDate(0, 0, 6))...)
 	steps = append(steps, l.support()...)
 	steps = append(steps, l.news()...)
 	for i, name := range []string{"first invoice", "second invoice", "third invoice"} {
@@ -158,6 +160,32 @@ func (l *demoLoader) domain(name string, registered time.Time) demoStep {
 		})
 		return err
 	}}
+}
+
+// contacts are one that is verified and has a domain name, and one that waits.
+func (l *demoLoader) contacts(at time.Time) []demoStep {
+	var camille string
+	return []demoStep{
+		{name: "contact", at: at, own: true, do: func(ctx context.Context, call commands.Call) error {
+			return execute(l, &camille, commands.CreateContact{AccountID: l.account, Details: contact.Details{
+				Kind: contact.Person, Name: "Camille Martin", Email: "demo@example.com", Phone: "+33612345678",
+				Address: contact.Address{Line1: "5 rue de la Paix", PostalCode: "75002", City: "Paris", Country: "FR"},
+			}})(ctx, call)
+		}},
+		{name: "contact verified", at: at.Add(time.Hour), own: true, do: func(ctx context.Context, call commands.Call) error {
+			return execute(l, &l.none, commands.VouchContact{ContactID: camille})(ctx, call)
+		}},
+		{name: "contacts of hst-test.eu", at: at.Add(2 * time.Hour), own: true, do: func(ctx context.Context, call commands.Call) error {
+			_, err := l.SetDomainContacts(ctx, call, commands.SetDomainContacts{Domain: "hst-test.eu", Owner: camille})
+			return err
+		}},
+		{name: "contact that waits", at: l.now.AddDate(0, 0, -1), own: true, do: func(ctx context.Context, call commands.Call) error {
+			return execute(l, &l.none, commands.CreateContact{AccountID: l.account, Details: contact.Details{
+				Kind: contact.Organisation, Organisation: "Agence Lumen", Name: "Lou Bernard", Email: "contact@example.com", Phone: "+33123456789",
+				Address: contact.Address{Line1: "12 quai de la Fosse", PostalCode: "44000", City: "Nantes", Country: "FR"},
+			}})(ctx, call)
+		}},
+	}
 }
 
 func (l *demoLoader) support() []demoStep {
