@@ -47,12 +47,13 @@ func TestPasskeysInABrowser(t *testing.T) {
 	}
 	registers("pierre@example.com", user.French)
 	keepers := map[user.Locale]string{user.French: "zoe@example.com", user.English: "zoe@example.org"}
+	account := ""
 	for locale, email := range keepers {
-		h.opens(t, registers(email, locale), "Zoé Martin")
+		account = h.opens(t, registers(email, locale), "Zoé Martin")
 	}
-	h.Settle()
+	h.hire(t, "support", delegation.RoleSupport)
 	scene, err := json.Marshal(map[string]any{
-		"url": h.url, "email": "pierre@example.com", "keepers": keepers, "password": password, "chromium": chromium(t),
+		"url": h.url, "email": "pierre@example.com", "keepers": keepers, "account": account, "staff": "support@example.com", "password": password, "chromium": chromium(t),
 		"screenshots": os.Getenv("HOSTFOLD_SCREENSHOTS"), "only": os.Getenv("HOSTFOLD_ONLY"),
 	})
 	if err != nil {
@@ -132,8 +133,13 @@ func (s *seed) scene(t *testing.T) string {
 	if err := s.dispatcher.MailContactVerification(ctx, system(""), uuid.New(), time.Now(), unverified); err != nil {
 		t.Fatal(err)
 	}
+	s.hire(t, "admin", delegation.RoleAdmin)
+	member := must[commands.CreatedStaff](t)(s.dispatcher.CreateStaff(ctx, system(""), commands.CreateStaff{
+		RegisterUser: commands.RegisterUser{Email: "support@example.com", Password: password, Name: "Maximilienne de la Tour-Saint-Germain", Locale: "fr"}, Role: delegation.RoleSupport,
+	})).ID
 	s.Settle()
 	b, err := json.Marshal(map[string]any{
+		"user": s.user, "lost": s.lost(t), "staff": "admin@example.com", "member": member,
 		"domain": "hst-test.eu", "contact": verified, "unverified": unverified, "verifyContact": s.secret(t, mailtext.ContactVerification),
 		"url": s.url, "email": "pierre@example.com", "password": password, "chromium": chromium(t),
 		"account": s.account, "service": s.services[0], "invoice": s.part, "ticket": s.ticket, "news": news.Items[0].ID,
@@ -154,4 +160,15 @@ func (s *seed) scene(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return string(b)
+}
+
+// lost is a user who has one-time codes.
+func (s *seed) lost(t *testing.T) string {
+	t.Helper()
+	id := must[commands.Receipt](t)(s.dispatcher.RegisterUser(t.Context(), system(""), commands.RegisterUser{
+		Email: "lost@example.com", Password: password, Name: "Élodie Ravel-Castelnau de Montfort", Locale: "fr", Vouched: true,
+	})).ID
+	s.enrolled(t, id)
+	s.Settle()
+	return id
 }

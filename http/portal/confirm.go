@@ -46,8 +46,9 @@ type confirmPage struct {
 	To, Next, Back string
 	Carried        []carried
 	// Password is true for who has no second factor; Code and Passkey are the
-	// ways of who has one.
-	Password, Code, Passkey bool
+	// ways of who has one. Recovery is true when only recovery codes are codes:
+	// the passkey comes first then.
+	Password, Code, Passkey, Recovery bool
 }
 
 // carried is a field of the form that waits.
@@ -96,7 +97,7 @@ func (p *pages) showConfirm(v *visit, status int, next string, values url.Values
 	body := confirmPage{
 		To: v.r.URL.RequestURI(), Next: next, Back: v.page.Base,
 		Password: !v.me.SecondFactor, Code: factors.TOTP || factors.RecoveryCodesLeft > 0,
-		Passkey: factors.Passkeys > 0 && p.Dispatcher.Passkeys != nil,
+		Passkey: factors.Passkeys > 0 && p.Dispatcher.Passkeys != nil, Recovery: !factors.TOTP,
 	}
 	for name, all := range values {
 		switch {

@@ -36,7 +36,7 @@ func (p *pages) showData(v *visit, status int) error {
 	row, err := p.Reader.Erasure(v.r.Context(), v.caller.Grants)
 	switch {
 	case err == nil:
-		body.Erasure, body.May = &row, row.Status == privacy.StatusRefused
+		body.Erasure, body.May = &row, row.Status == privacy.StatusRefused || row.Status == privacy.StatusWithdrawn
 	case domain.KindOf(err) != domain.KindMissing:
 		return err
 	}
@@ -132,6 +132,23 @@ func (p *pages) askErasure(v *visit) error {
 	return p.written(v, receipt.Position, v.path("data"), "erasure_asked", "erasures")
 }
 
+// withdrawErasure takes a request back that is not answered yet.
+func (p *pages) withdrawErasure(v *visit) error {
+	in, err := v.input()
+	if err != nil {
+		return err
+	}
+	receipt, err := execute(p, v, in, commands.WithdrawErasure{UserID: v.caller.Grants.User})
+	if err != nil {
+		status, err := p.refused(v, in, err)
+		if err != nil {
+			return err
+		}
+		return p.showData(v, status)
+	}
+	return p.written(v, receipt.Position, v.path("data"), "erasure_withdrawn", "erasures")
+}
+
 // Kept are the days until which the law keeps something, of an erasure that
 // was accepted: one for each purpose, the last.
 func (d dataPage) Kept() map[string]domain.Date {
@@ -145,6 +162,11 @@ func (d dataPage) Kept() map[string]domain.Date {
 		}
 	}
 	return kept
+}
+
+// Waits is true for an erasure that is not answered yet, which may be withdrawn.
+func (d dataPage) Waits() bool {
+	return d.Erasure != nil && d.Erasure.Status == privacy.StatusSubmitted
 }
 
 // Asked is when the erasure was asked for.

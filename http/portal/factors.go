@@ -291,16 +291,55 @@ func (p *pages) addPasskey(v *visit) error {
 	return p.showCodes(v, "codes.lead.passkey", made.RecoveryCodes)
 }
 
-// passkeyOff asks whether a passkey is to be removed.
-func (p *pages) passkeyOff(v *visit) error {
-	name, found := "", false
+// ownPasskey is the name of the viewer's passkey in the address.
+func (v *visit) ownPasskey() (name string, err error) {
 	for _, k := range v.me.Passkeys {
 		if k.ID == v.id() {
-			name, found = k.Name, true
+			return k.Name, nil
 		}
 	}
-	if !found {
-		return user.ErrNoPasskey
+	return "", user.ErrNoPasskey
+}
+
+// passkeyName shows the form with another name for a passkey.
+func (p *pages) passkeyName(v *visit) error { return p.showPasskeyName(v, http.StatusOK) }
+
+func (p *pages) showPasskeyName(v *visit, status int) error {
+	name, err := v.ownPasskey()
+	if err != nil {
+		return err
+	}
+	return p.show(v, status, "passkey_name", "security", v.title("passkey.rename.title", "Name", name), factorPage{
+		Title: name, To: v.path("security", "passkeys", v.id(), "name"),
+	})
+}
+
+func (p *pages) renamePasskey(v *visit) error {
+	in, err := v.input()
+	if err != nil {
+		return err
+	}
+	ask := commands.RenamePasskey{UserID: v.caller.Grants.User, PasskeyID: v.id(), Name: in.value("name")}
+	var receipt commands.Receipt
+	call, err := p.call(v, in, ask)
+	if err == nil {
+		receipt, err = p.Dispatcher.RenamePasskey(v.r.Context(), call, ask)
+	}
+	if err != nil {
+		status, err := p.refused(v, in, err, "name")
+		if err != nil {
+			return err
+		}
+		return p.showPasskeyName(v, status)
+	}
+	return p.written(v, receipt.Position, v.path("security"), "passkey_renamed", "logins")
+}
+
+// passkeyOff asks whether a passkey is to be removed.
+func (p *pages) passkeyOff(v *visit) error {
+	name, err := v.ownPasskey()
+	if err != nil {
+		return err
 	}
 	if err := v.mustConfirm(); err != nil {
 		return err

@@ -151,7 +151,7 @@ func TestStaffAreLedToASecondFactorAndBack(t *testing.T) {
 	if home := b.get("/portal"); home.path != "/portal/staff" || home.Find("a[href='/portal/me/security']").Length() != 1 {
 		t.Errorf("at %s: %s", home.path, home.text("main"))
 	}
-	if own := b.get("/portal/me/security"); own.status != http.StatusOK || own.Find("nav.menu, a[href$='/accounts']").Length() != 0 {
+	if own := b.get("/portal/me/security"); own.status != http.StatusOK || own.Find("nav.menu a[href='/portal/staff']").Length() != 1 || own.Find("a[href$='/services'], a[href$='/accounts']").Length() != 0 {
 		t.Errorf("at %s: %s", own.path, own.text("main"))
 	}
 	asked := other.get(wanted)
@@ -277,6 +277,11 @@ func TestDataPage(t *testing.T) {
 	if asked.path != at || asked.text("#erasure .badge") != "À l’examen" || asked.Find("#erasure a.btn").Length() != 0 {
 		t.Fatalf("%d at %s: %s", asked.status, asked.path, asked.text("main"))
 	}
+	withdrawn := b.submit(asked, "/data/erasure/withdraw")
+	if withdrawn.text(".note.ok") == "" || withdrawn.text("#erasure .badge") != "Retirée" || withdrawn.Find("#erasure a.btn").Length() != 1 {
+		t.Fatalf("%d %s", withdrawn.status, withdrawn.text("main"))
+	}
+	b.submit(b.get(at+"/erasure"), "/data/erasure", "password", password, "understood", "yes")
 	if _, err := s.dispatcher.AnswerErasure(t.Context(), system(""), s.user); err != nil {
 		t.Fatal(err)
 	}

@@ -96,6 +96,19 @@ func (p prints) decimal(value any) string {
 	return s
 }
 
+// phone is a number of E.164 as people write it: those of France in pairs.
+func phone(number string) string {
+	rest, french := strings.CutPrefix(number, "+33")
+	if !french || len(rest) != 9 {
+		return number
+	}
+	parts := []string{"+33", rest[:1]}
+	for i := 1; i < len(rest); i += 2 {
+		parts = append(parts, rest[i:i+2])
+	}
+	return strings.Join(parts, "\u00a0")
+}
+
 // percent is a rate: "5,5 %".
 func (p prints) percent(value any) string {
 	if p.locale == "fr" {

@@ -34,6 +34,9 @@ func TestDatesAndMoneyAreInTheFormOfTheLanguage(t *testing.T) {
 		{fr.percent(money.Rate("5.5")), "5,5\u00a0%"},
 		{en.percent(money.Rate("20")), "20%"},
 		{fr.decimal(money.Quantity("2.5")), "2,5"},
+		{phone("+33612345678"), "+33\u00a06\u00a012\u00a034\u00a056\u00a078"},
+		{phone("+4930123456"), "+4930123456"},
+		{phone("[erased]"), "[erased]"},
 		{fr.country("DE"), "Allemagne"},
 		{en.country("DE"), "Germany"},
 	} {

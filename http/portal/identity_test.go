@@ -188,7 +188,7 @@ func TestUnverifiedUserAsksForTheMailAgain(t *testing.T) {
 		t.Fatalf("%s", page.text("body"))
 	}
 	done := b.submit(page, "/email/resend")
-	if done.path != page.path || !strings.Contains(done.text(".note.ok"), "verification mail") {
+	if done.path != page.path || !strings.Contains(done.text(".note.ok"), "verification e-mail") {
 		t.Errorf("at %s: %s", done.path, done.text("main"))
 	}
 	s.secret(t, mailtext.VerifyEmail)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/nicksnyder/go-i18n/v2/i18n"
 	"golang.org/x/text/language"
@@ -17,6 +18,13 @@ var localeFiles embed.FS
 // nothing is known of the reader.
 var locales = []string{"fr", "en"}
 
+// typeset puts the spaces that a language's typography wants where a catalogue
+// has plain ones: in French a line never begins with a sign of punctuation.
+var typeset = map[string]*strings.Replacer{
+	"fr": strings.NewReplacer(" :", "\u00a0:", " ;", "\u202f;", " ?", "\u202f?", " !", "\u202f!", "« ", "«\u00a0", " »", "\u00a0»"),
+	"en": strings.NewReplacer(),
+}
+
 // words are the catalogue of one language.
 type words struct {
 	locale    string
@@ -28,7 +36,12 @@ func loadWords() (map[string]*words, error) {
 	bundle.RegisterUnmarshalFunc("json", json.Unmarshal)
 	out := map[string]*words{}
 	for _, locale := range locales {
-		if _, err := bundle.LoadMessageFileFS(localeFiles, "locales/"+locale+".json"); err != nil {
+		name := "locales/" + locale + ".json"
+		content, err := localeFiles.ReadFile(name)
+		if err == nil {
+			_, err = bundle.ParseMessageFileBytes([]byte(typeset[locale].Replace(string(content))), name)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("catalogue %s: %w", locale, err)
 		}
 	}

@@ -62,6 +62,26 @@ func TestTemplatesUseKeysThatExist(t *testing.T) {
 	}
 }
 
+func TestFrenchSignsOfPunctuationBeginNoLine(t *testing.T) {
+	t.Parallel()
+	all, err := loadWords()
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := regexp.MustCompile(` [:;?!»]|« `)
+	for key, value := range catalogue(t, "fr") {
+		if _, ok := value.(string); !ok {
+			continue
+		}
+		if said, err := all["fr"].text(key); err != nil || plain.MatchString(said) {
+			t.Errorf("%s: %q, %v", key, said, err)
+		}
+	}
+	if said := all["fr"].textOr("passkey.rename.title", "", "Name", "x"); said != "Renommer «\u00a0x\u00a0»" {
+		t.Errorf("%q", said)
+	}
+}
+
 func TestPluralsFollowTheLanguage(t *testing.T) {
 	t.Parallel()
 	all, err := loadWords()

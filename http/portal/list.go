@@ -30,8 +30,10 @@ func listed[R any](v *visit, list projections.List[R]) listPage[R] {
 	out := listPage[R]{Items: list.Items, Status: v.query("status")}
 	at := func(cursor string) string {
 		q := url.Values{}
-		if out.Status != "" {
-			q.Set("status", out.Status)
+		for _, kept := range []string{"status", "q"} {
+			if value := v.query(kept); value != "" {
+				q.Set(kept, value)
+			}
 		}
 		if cursor != "" {
 			q.Set("cursor", cursor)

@@ -48,7 +48,7 @@ func New(c Config) http.Handler {
 	mux.Get("/login", func(w http.ResponseWriter, r *http.Request) { see(w, r, loginPath) })
 	mux.Get("/portal", p.home)
 	p.gates(mux)
-	mux.Get(staffPath, p.staff)
+	mux.Route(staffPath, p.desk)
 	mux.Post("/portal/logout", p.logOut)
 	mux.Post("/portal/theme", p.theme)
 	mux.Route(alonePath, func(mux chi.Router) {
@@ -137,6 +137,7 @@ func (p *pages) own(mux chi.Router) {
 		mux.Post(at, p.visited(p.received(do, show)))
 	}
 	form("/confirm", p.confirm, p.confirm)
+	form("/profile", p.ownProfile, p.updateOwnProfile)
 	form("/password", p.password, p.changePassword)
 	form("/email", p.email, p.changeEmail)
 	post("/email/resend", p.resendVerification)
@@ -147,6 +148,7 @@ func (p *pages) own(mux chi.Router) {
 	post("/security/sessions/{id}/end", p.endSession)
 	get("/data", p.data)
 	form("/data/erasure", p.erasing, p.askErasure)
+	post("/data/erasure/withdraw", p.withdrawErasure)
 	get("/security/second-factor", p.secondFactor)
 	post("/security/second-factor/keep", p.keepFactors)
 	form("/security/totp", p.totp, p.enrolTOTP)
@@ -154,6 +156,7 @@ func (p *pages) own(mux chi.Router) {
 	form("/security/totp/off", p.totpOff, p.disableTOTP)
 	post("/security/recovery-codes", p.newCodes)
 	form("/security/passkeys/new", p.newPasskey, p.addPasskey)
+	form("/security/passkeys/{id}/name", p.passkeyName, p.renamePasskey)
 	form("/security/passkeys/{id}/remove", p.passkeyOff, p.removePasskey)
 }
 

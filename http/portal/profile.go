@@ -1,13 +1,10 @@
 package portal
 
 import (
-	"cmp"
 	"net/http"
 
 	"github.com/hostfold/hostfold/commands"
-	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/user"
-	"github.com/hostfold/hostfold/eventstore"
 )
 
 // profilePage is what the account's form shows.
@@ -23,40 +20,43 @@ func (p *pages) showProfile(v *visit, status int) error {
 	return p.show(v, status, "account", "account", v.title("account.title"), profilePage{Name: row.Name, Country: row.Country})
 }
 
-// updateProfile is two commands: the account's name and country, and the
-// user's language. The second is carried out when the first was accepted, and
-// each is its own repeat on a second click.
 func (p *pages) updateProfile(v *visit) error {
 	in, err := v.input()
 	if err != nil {
 		return err
 	}
-	at, err := p.saveProfile(v, in)
+	name, country := in.value("name"), in.value("country")
+	receipt, err := execute(p, v, in, commands.UpdateAccount{AccountID: v.account, Name: &name, Country: &country})
 	if err != nil {
-		status, err := p.refused(v, in, err, "name", "country", "locale")
+		status, err := p.refused(v, in, err, "name", "country")
 		if err != nil {
 			return err
 		}
 		return p.showProfile(v, status)
 	}
-	return p.written(v, at, v.path("account"), "account", "logins", "accounts", "dashboard")
+	return p.written(v, receipt.Position, v.path("account"), "account", "accounts", "dashboard")
 }
 
-func (p *pages) saveProfile(v *visit, in input) (eventstore.Position, error) {
-	name, country, locale := in.value("name"), in.value("country"), user.Locale(in.value("locale"))
-	if !locale.Valid() {
-		return eventstore.Position{}, domain.Invalid("locale", "is not a language of ours")
-	}
-	saved, err := execute(p, v, in, commands.UpdateAccount{AccountID: v.account, Name: &name, Country: &country})
+// ownProfile is the viewer's own name and language, whatever the account.
+func (p *pages) ownProfile(v *visit) error { return p.showOwnProfile(v, http.StatusOK) }
+
+func (p *pages) showOwnProfile(v *visit, status int) error {
+	return p.show(v, status, "profile", "security", v.title("profile.title"), nil)
+}
+
+func (p *pages) updateOwnProfile(v *visit) error {
+	in, err := v.input()
 	if err != nil {
-		return eventstore.Position{}, err
+		return err
 	}
-	spoken, err := execute(p, v, in, commands.UpdateUser{UserID: v.caller.Grants.User, Locale: &locale})
+	name, locale := in.value("name"), user.Locale(in.value("locale"))
+	receipt, err := execute(p, v, in, commands.UpdateUser{UserID: v.caller.Grants.User, Name: &name, Locale: &locale})
 	if err != nil {
-		return eventstore.Position{}, err
+		status, err := p.refused(v, in, err, "name", "locale")
+		if err != nil {
+			return err
+		}
+		return p.showOwnProfile(v, status)
 	}
-	if saved.Position.Before(spoken.Position) {
-		return spoken.Position, nil
-	}
-	return cmp.Or(saved.Position, spoken.Position), nil
+	return p.written(v, receipt.Position, v.path("security"), "profile", "logins")
 }

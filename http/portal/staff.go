@@ -2,11 +2,11 @@ package portal
 
 import (
 	"cmp"
-	"errors"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/go-chi/chi/v5"
 
 	"github.com/hostfold/hostfold/commands"
 	"github.com/hostfold/hostfold/domain"
@@ -14,35 +14,54 @@ import (
 	"github.com/hostfold/hostfold/projections"
 )
 
-// staffPath is where staff find accounts.
+// staffPath is where staff find accounts; their other pages are under it.
 const staffPath = "/portal/staff"
 
-// staffPage is what staff looked for and what was found.
-type staffPage struct {
-	Query string
-	Found []projections.AccountRow
-	// More is true when there are too many to show.
-	More bool
+// desk adds the pages of staff that are no account's.
+func (p *pages) desk(mux chi.Router) {
+	get := func(at string, h func(*visit) error) { mux.Get(at, p.visited(h)) }
+	post := func(at string, h func(*visit) error) { mux.Post(at, p.visited(p.received(h, nil))) }
+	get("/", p.staffAccounts)
+	get("/users", p.staffUsers)
+	get("/users/{id}", p.staffUser)
+	post("/users/{id}/factor-reset", p.requestFactorReset)
+	post("/users/{id}/factor-reset/cancel", p.cancelFactorReset)
+	get("/members", p.members)
+	post("/members", p.hireMember)
+	get("/members/{id}", p.member)
+	post("/members/{id}", p.assignMember)
+	post("/members/{id}/deactivate", p.deactivateMember)
 }
 
-// staff shows the accounts that staff look for.
-func (p *pages) staff(w http.ResponseWriter, r *http.Request) {
-	caller, err := p.Authenticate(r)
-	if errors.Is(err, domain.ErrUnauthenticated) {
-		see(w, r, loginFor(r))
-		return
+// deskView is the menu of the pages that are no account's, as far as the role
+// opens them.
+type deskView struct{ Users, Members bool }
+
+// desked is the menu of whoever is staff, nil for customers.
+func desked(g delegation.Grants) *deskView {
+	if !delegation.IsStaff(g) {
+		return nil
 	}
-	body := staffPage{Query: strings.TrimSpace(r.URL.Query().Get("q"))}
-	if err == nil {
-		var list projections.List[projections.AccountRow]
-		list, err = p.Reader.StaffAccounts(r.Context(), caller.Grants, body.Query, projections.Page{Limit: 20})
-		body.Found, body.More = list.Items, list.NextCursor != nil
+	return &deskView{
+		Users:   delegation.Can(g, "", delegation.StaffAccounts, delegation.Resource{Kind: "user"}),
+		Members: delegation.Can(g, "", delegation.StaffMembers, delegation.Resource{Kind: "staff"}),
 	}
+}
+
+// foundPage is what staff looked for and what was found.
+type foundPage[R any] struct {
+	Query string
+	listPage[R]
+}
+
+// staffAccounts shows the accounts that staff look for.
+func (p *pages) staffAccounts(v *visit) error {
+	query := strings.TrimSpace(v.query("q"))
+	list, err := p.Reader.StaffAccounts(v.r.Context(), v.caller.Grants, query, v.from())
 	if err != nil {
-		p.fail(w, r, nil, err)
-		return
+		return err
 	}
-	p.gate(w, r, http.StatusOK, "staff", "staff.title", &page{Keep: kept(url.Values{"q": {body.Query}}), Body: body})
+	return p.show(v, http.StatusOK, "staff", "staff", v.title("staff.title"), foundPage[projections.AccountRow]{query, listed(v, list)})
 }
 
 // staffView is what a page says to staff who look at a customer's account.
@@ -73,15 +92,21 @@ func (p *pages) asStaff(v *visit) (*staffView, error) {
 type actPage struct {
 	Tickets []projections.TicketRow
 	Minutes []int
-	// Code and Password say what proves that the session is not stolen; neither
-	// is asked for when that was proven lately.
-	Code, Password bool
 }
 
 // actFields are the fields of that form.
-var actFields = []string{"reason", "ticket", "consent", "minutes", "totp", "password"}
+var actFields = []string{"reason", "ticket", "consent", "minutes"}
 
-func (p *pages) act(v *visit) error { return p.showAct(v, http.StatusOK) }
+// act is the form with which staff begin to act for the account. Who has not
+// proven itself lately does that first.
+func (p *pages) act(v *visit) error {
+	if staff := v.page.Staff; staff != nil && staff.MayAct && staff.Acting == nil {
+		if err := v.mustConfirm(); err != nil {
+			return err
+		}
+	}
+	return p.showAct(v, http.StatusOK)
+}
 
 func (p *pages) showAct(v *visit, status int) error {
 	if v.page.Staff == nil || !v.page.Staff.MayAct {
@@ -95,15 +120,7 @@ func (p *pages) showAct(v *visit, status int) error {
 	if err != nil {
 		return err
 	}
-	me, err := p.Reader.Login(v.r.Context(), v.caller.Grants, v.caller.Grants.User)
-	if err != nil {
-		return err
-	}
-	fresh := v.caller.Grants.Fresh
-	return p.show(v, status, "act", "", v.title("act_for.title"), actPage{
-		Tickets: tickets.Items, Minutes: []int{15, 30, 45, 60},
-		Code: me.SecondFactor && !fresh.SecondFactor, Password: !me.SecondFactor && !fresh.Password,
-	})
+	return p.show(v, status, "act", "", v.title("act_for.title"), actPage{Tickets: tickets.Items, Minutes: []int{15, 30, 45, 60}})
 }
 
 func (p *pages) startActing(v *visit) error {
@@ -119,11 +136,9 @@ func (p *pages) startActing(v *visit) error {
 		AccountID: v.account, Session: v.caller.Session, Reason: in.value("reason"), Ticket: in.value("ticket"),
 		Consent: in.value("consent") != "", Minutes: minutes,
 	}
-	if err = p.confirmTyped(v, in); err == nil {
-		var call commands.Call
-		if call, err = p.call(v, in, ask); err == nil {
-			_, err = p.Dispatcher.StartImpersonation(v.r.Context(), call, ask)
-		}
+	call, err := p.call(v, in, ask)
+	if err == nil {
+		_, err = p.Dispatcher.StartImpersonation(v.r.Context(), call, ask)
 	}
 	if err != nil {
 		status, err := p.refused(v, in, err, actFields...)
@@ -134,21 +149,6 @@ func (p *pages) startActing(v *visit) error {
 	}
 	see(v.w, v.r, v.path())
 	return nil
-}
-
-// confirmTyped confirms the session by what was typed beside a form, if that
-// was asked for.
-func (p *pages) confirmTyped(v *visit, in input) error {
-	ask := commands.Confirm{UserID: v.caller.Grants.User, Session: v.caller.Session, Password: in.value("password")}
-	if code := in.value("totp"); code != "" {
-		ask.Factor = commands.FactorOf(code)
-	}
-	if in.value("password") == "" && in.value("totp") == "" {
-		return nil
-	}
-	in.values.Del("password")
-	in.values.Del("totp")
-	return p.confirmSession(v, ask)
 }
 
 func (p *pages) stopActing(v *visit) error {

@@ -30,13 +30,13 @@ func TestStaffFindAnAccountAndActForIt(t *testing.T) {
 	s := seeded(t)
 	b := s.hire(t, "support", delegation.RoleSupport)
 	base := "/portal/" + s.account
-	if page := b.get("/portal"); page.path != "/portal/staff" || !strings.Contains(page.text(".found"), "Pierre Lannoy") {
+	if page := b.get("/portal"); page.path != "/portal/staff" || !strings.Contains(page.text("#list"), "Pierre Lannoy") {
 		t.Fatalf("the start page of staff is %s: %s", page.path, page.text("main"))
 	}
 	for query, found := range map[string]bool{"lannoy": true, "PIERRE@example.com": true, s.account: true, "nobody": false, "%": false} {
 		page := b.get("/portal/staff?q=" + url.QueryEscape(query))
-		if got := page.Find(".found a[href='"+base+"']").Length() > 0; got != found {
-			t.Errorf("%q finds %s", query, page.text(".found"))
+		if got := page.Find("#list a[href='"+base+"']").Length() > 0; got != found {
+			t.Errorf("%q finds %s", query, page.text("#list"))
 		}
 	}
 	page := b.get(base)
@@ -94,5 +94,88 @@ func TestAnAuditorOnlyLooks(t *testing.T) {
 	}
 	if page := b.get("/portal/" + s.account + "/impersonation"); page.status != http.StatusForbidden {
 		t.Errorf("an auditor may act: %d", page.status)
+	}
+}
+
+func TestStaffHaveSecondFactorsRemovedAfterAWait(t *testing.T) {
+	t.Parallel()
+	s := seeded(t)
+	pierre := s.logIn(t, "pierre@example.com")
+	security := "/portal/" + s.account + "/security"
+	enrolled := pierre.submit(pierre.get(security+"/second-factor"), "/security/totp")
+	app := &phone{t: t, secret: strings.ReplaceAll(enrolled.text("#secret"), " ", "")}
+	pierre.submit(enrolled, "/totp/confirm", "code", app.next())
+	b := s.hire(t, "admin", delegation.RoleAdmin)
+
+	if page := b.get("/portal/staff/users?q=pierre"); page.Find("#list a").Length() != 0 || page.text("#list .empty") == "" {
+		t.Errorf("a part of an address finds %s", page.text("#list"))
+	}
+	found := b.get("/portal/staff/users?q=" + url.QueryEscape("PIERRE@example.com"))
+	page := b.get(found.Find("#list a.title").AttrOr("href", ""))
+	if page.text("h1") != "Pierre Lannoy" || page.text("#factors .badge") != "Activé" || page.Find("main a[href='/portal/"+s.account+"']").Length() == 0 {
+		t.Fatalf("%d %s", page.status, page.text("main"))
+	}
+	again := b.submit(page, "/factor-reset", "reason", " ")
+	if again.status != http.StatusUnprocessableEntity || again.text("#reason-error") == "" {
+		t.Errorf("without a reason: %d %s", again.status, again.text("main"))
+	}
+	asked := b.submit(again, "/factor-reset", "reason", "Appel vidéo")
+	if asked.text(".note.ok") == "" || asked.Find("form[action$='/factor-reset']").Length() != 0 || asked.Find("form[action$='/factor-reset/cancel']").Length() != 1 {
+		t.Fatalf("%d %s", asked.status, asked.text("main"))
+	}
+	if warned := pierre.get(security); warned.Find("#factors .note.bad").Length() != 1 || strings.Contains(warned.text("main"), "Appel") {
+		t.Errorf("the user is told %s", warned.text("#factors"))
+	}
+	stopped := b.submit(asked, "/factor-reset/cancel")
+	if stopped.text(".note.ok") == "" || stopped.Find("form[action$='/factor-reset']").Length() != 1 || pierre.get(security).Find("#factors .note.bad").Length() != 0 {
+		t.Errorf("%d %s", stopped.status, stopped.text("main"))
+	}
+	s.Settle()
+	if told := pierre.get(security + "/inspections").text("#list"); !strings.Contains(told, "Identifiant consulté") {
+		t.Errorf("the customer is told %s", told)
+	}
+	own := b.get(b.get("/portal/staff/users?q="+url.QueryEscape("admin@example.com")).Find("#list a.title").AttrOr("href", ""))
+	if own.Find("form[action$='/factor-reset']").Length() != 0 || !strings.Contains(own.text("main"), "hostfold staff reset-factor") {
+		t.Errorf("%d %s", own.status, own.text("main"))
+	}
+}
+
+func TestAdminsSeeWhoWorksHere(t *testing.T) {
+	t.Parallel()
+	s := seeded(t)
+	b := s.hire(t, "admin", delegation.RoleAdmin)
+	page := b.get("/portal/staff/members")
+	if page.status != 200 || page.texts("#list .title")[0] != "Camille" || page.text(".menu a[aria-current]") != "Équipe" {
+		t.Fatalf("%d %s", page.status, page.text("body"))
+	}
+	refused := b.submit(page, "/members", "email", "nobody@example.com", "role", "support")
+	if refused.status != http.StatusConflict || !strings.Contains(refused.text(".note.bad"), "vérifié") {
+		t.Errorf("nobody is hired: %d %s", refused.status, refused.text("main"))
+	}
+	hired := b.submit(page, "/members", "email", "anna@example.com", "role", "support")
+	if hired.text(".note.ok") == "" || !strings.Contains(hired.text("#list"), "anna@example.comAssistance") {
+		t.Fatalf("%d %s", hired.status, hired.text("main"))
+	}
+	anna := b.get(hired.Find("#list a.title:contains('Anna')").AttrOr("href", ""))
+	if got := anna.Find("input[name=role][checked]").AttrOr("value", ""); got != "support" {
+		t.Errorf("the form begins with %s", got)
+	}
+	changed := b.submit(anna, strings.TrimPrefix(anna.path, "/portal/staff"), "role", "billing")
+	if changed.text(".note.ok") == "" || !strings.Contains(changed.text("#list"), "anna@example.comFacturation") {
+		t.Errorf("%d %s", changed.status, changed.text("main"))
+	}
+	gone := b.submit(b.get(anna.path), "/deactivate")
+	if gone.text(".note.ok") == "" || !strings.Contains(gone.text("#list"), "Ancien membre") {
+		t.Errorf("%d %s", gone.status, gone.text("main"))
+	}
+	if over := b.get(anna.path); over.Find("form[action*='/members/']").Length() != 0 {
+		t.Errorf("%d %s", over.status, over.text("main"))
+	}
+	self := b.get(page.Find("#list a.title").AttrOr("href", ""))
+	if self.Find("form[action*='/members/']").Length() != 0 || !strings.Contains(self.text("main"), "propre rôle") {
+		t.Errorf("%d %s", self.status, self.text("main"))
+	}
+	if page := s.logIn(t, "pierre@example.com").get("/portal/staff/members"); page.status != http.StatusForbidden {
+		t.Errorf("a customer sees the staff: %d", page.status)
 	}
 }

@@ -15,7 +15,7 @@ import (
 var templateFiles embed.FS
 
 // parts are the templates that every page may use.
-var parts = []string{"templates/layout.html", "templates/gate.html", "templates/status.html", "templates/device.html", "templates/factors.html", "templates/erasure.html", "templates/terms.html", "templates/contact_fields.html"}
+var parts = []string{"templates/layout.html", "templates/gate.html", "templates/status.html", "templates/device.html", "templates/factors.html", "templates/erasure.html", "templates/terms.html", "templates/contact_fields.html", "templates/address.html", "templates/staff_search.html", "templates/member_parts.html"}
 
 // views are the pages, one set per language.
 type views struct {
@@ -72,6 +72,7 @@ func functions(w *words, a *assets, drawn icons, zone *time.Location) template.F
 		"iso":       p.iso,
 		"money":     p.money,
 		"number":    p.decimal,
+		"phone":     phone,
 		"percent":   p.percent,
 		"country":   p.country,
 		"countries": func() []country { return all },
@@ -115,6 +116,8 @@ type page struct {
 	Keep   template.URL
 	Unread int
 	May    may
+	// Desk is the staff's menu on pages that are no account's, nil for customers.
+	Desk *deskView
 	// Staff is nil for customers.
 	Staff *staffView
 	// Closed is true for the pages of an account that is closed.
@@ -138,7 +141,12 @@ type viewer struct {
 }
 
 // may says what the page offers; commands and queries decide again.
-type may struct{ Services, Domains, Invoices, Tickets, Write, Notifications, Profile, Users, Tokens, Contacts, Own bool }
+type may struct {
+	Services, Domains, Invoices, Tickets, Write, Notifications bool
+	// Account and SeesContacts only read, Profile and Contacts change.
+	Account, Profile, SeesContacts, Contacts bool
+	Users, Tokens, Own                       bool
+}
 
 // dict gives a template several named values.
 func dict(pairs ...any) (map[string]any, error) {

@@ -100,6 +100,7 @@ func (p *pages) enter(w http.ResponseWriter, r *http.Request) (*visit, error) {
 	}
 	v.page.Base, v.page.Alone = base(account), account == ""
 	if v.page.Alone {
+		v.page.Desk = desked(caller.Grants)
 		return v, nil
 	}
 	return v, p.chrome(v)
@@ -111,9 +112,10 @@ func (p *pages) chrome(v *visit) error {
 		Services: v.can(delegation.ServicesRead, "hosting", ""), Domains: v.can(delegation.DomainsRead, "domainname", ""),
 		Invoices: v.can(delegation.InvoicesRead, "invoice", ""), Tickets: v.can(delegation.TicketsRead, "ticket", ""),
 		Write: v.can(delegation.TicketsWrite, "ticket", ""), Notifications: v.can(delegation.NotificationsRead, "notification", ""),
-		Profile: v.can(delegation.ProfileWrite, "account", v.account), Users: v.can(delegation.UsersManage, "delegation", ""),
-		Tokens: v.can(delegation.Member, "apitoken", ""), Contacts: v.can(delegation.ContactsManage, "contact", ""),
-		Own: v.can(delegation.Owner, "account", v.account),
+		Account: v.can(delegation.ProfileRead, "account", v.account), Profile: v.can(delegation.ProfileWrite, "account", v.account),
+		SeesContacts: delegation.SeesContacts(v.caller.Grants, v.account), Contacts: v.can(delegation.ContactsManage, "contact", ""),
+		Users:  v.can(delegation.UsersManage, "delegation", ""),
+		Tokens: v.can(delegation.Member, "apitoken", ""), Own: v.can(delegation.Owner, "account", v.account),
 	}
 	v.page.Closed = v.caller.Grants.Accounts[v.account].Closed
 	var err error

@@ -22,6 +22,7 @@ var doneKeys = []string{
 	"account", "label", "ticket_opened", "ticket_replied", "ticket_closed", "ticket_reopened",
 	"notification_read", "notifications_read", "password", "email_asked", "mail_sent", "session_ended",
 	"invited", "delegation", "revoked", "joined", "token_revoked", "confirmed", "erasure_asked", "factors_kept", "totp_off", "passkey_added", "passkey_removed",
+	"profile", "reset_asked", "reset_stopped", "member_hired", "member_role", "member_gone", "passkey_renamed", "erasure_withdrawn",
 	"contact", "contact_added", "contact_archived", "contact_mailed", "domain_contacts",
 }
 

@@ -37,15 +37,15 @@ async function watched(context) {
 }
 
 // visitor is a context of somebody who is logged in.
-async function visitor(browser, options = {}) {
+async function visitor(browser, options = {}, email = scene.email) {
   const context = await browser.newContext({ locale: "fr-FR", ...desktop, ...options });
   await context.addInitScript(axe);
   const page = await watched(context);
   await page.goto(`${scene.url}/portal/login`);
-  await page.fill("#email", scene.email);
+  await page.fill("#email", email);
   await page.fill("#password", scene.password);
   await page.click("form.form button");
-  await page.waitForURL(`**/portal/${scene.account}`);
+  await page.waitForURL(email === scene.email ? `**/portal/${scene.account}` : "**/portal/staff");
   return { context, page };
 }
 
@@ -64,6 +64,10 @@ function pages() {
     ticket: `${base}/tickets/${scene.ticket}`,
     new_ticket: `${base}/tickets/new`,
     account: `${base}/account`,
+    billing: `${base}/billing`,
+    communication: `${base}/communication`,
+    close: `${base}/close`,
+    profile: `${base}/profile`,
     password: `${base}/password`,
     email: `${base}/email`,
     security: `${base}/security`,

@@ -14,26 +14,66 @@ for (const [device, view] of Object.entries({ desktop, phone })) {
   }
 }
 
+// speak chooses the user's own language, which decides, as a user does.
+async function speak(page, base, locale) {
+  await page.goto(`${scene.url}${base}/profile`);
+  await page.check(`input[name=locale][value=${locale}]`);
+  await page.click("form.form .btn >> nth=0");
+  await page.waitForURL("**/security*");
+  must((await page.getAttribute("html", "lang")) === locale, "the language was not taken over");
+}
+
+// theirs are the pages of staff, who then act for the customer.
+async function theirs(page, look) {
+  const base = `/portal/${scene.account}`;
+  const all = {
+    staff: "/portal/staff", staff_users: `/portal/staff/users?q=${scene.email}`, members: "/portal/staff/members", member: `/portal/staff/members/${scene.member}`,
+    staff_billing: `${base}/billing`, act: `${base}/impersonation`,
+  };
+  if (process.env.HOSTFOLD_SOAK) {
+    Object.assign(all, {
+      staff_none: "/portal/staff?q=nobody", staff_user: `/portal/staff/users/${scene.user}`, staff_dashboard: base,
+      staff_account: `${base}/account`, staff_delegates: `${base}/users`, staff_contact: `${base}/contacts/${scene.contact}`,
+    });
+  }
+  for (const [name, address] of Object.entries(all)) {
+    const answer = await page.goto(scene.url + address);
+    must(answer.status() === 200, `${name} answers ${answer.status()}`);
+    await look(name);
+  }
+  await page.goto(`${scene.url}/portal/staff/users/${scene.lost}`);
+  await look("factor_reset");
+  await page.fill("#reason", "Appel vidéo, pièce d’identité vue");
+  await page.click("form[action$='/factor-reset'] button");
+  await page.waitForSelector("form[action$='/factor-reset/cancel']");
+  await look("factor_reset_waits");
+  await page.click("form[action$='/factor-reset/cancel'] button");
+  await page.waitForSelector("form[action$='/factor-reset']");
+  await page.goto(`${scene.url}${base}/impersonation`);
+  await page.fill("#reason", "Le certificat de hst-test.eu a expiré et le client n’arrive pas à joindre sa page de commande");
+  await page.check("[name=consent]");
+  await page.click("form.form .btn >> nth=0");
+  await page.waitForSelector(".staffbar.acting");
+  await look("acting");
+  await page.click(".staffbar form button");
+  await page.waitForSelector(".staffbar:not(.acting)");
+}
+
 async function everyPage(browser, device, view, locale) {
   const { context, page } = await visitor(browser, { ...view, locale, reducedMotion: "reduce" });
   const wrong = [];
-  const look = async (name) => {
+  const look = async (name, at = page) => {
     for (const theme of ["light", "dark"]) {
-      await page.emulateMedia({ colorScheme: theme });
+      await at.emulateMedia({ colorScheme: theme });
       // What a page is made of is the same in both; its colours are not.
-      const faults = await faultsOf(page, theme === "light" ? {} : { runOnly: ["color-contrast"] });
+      const faults = await faultsOf(at, theme === "light" ? {} : { runOnly: ["color-contrast"] });
       for (const fault of faults) wrong.push(`${name}, ${theme}: ${fault}`);
       if (scene.screenshots) {
-        await page.screenshot({ path: path.join(scene.screenshots, `${name}-${locale}-${device}-${theme}.png`), fullPage: true });
+        await at.screenshot({ path: path.join(scene.screenshots, `${name}-${locale}-${device}-${theme}.png`), fullPage: true });
       }
     }
   };
-  // The user's own language decides, so it is chosen as a user does.
-  await page.goto(`${scene.url}/portal/${scene.account}/account`);
-  await page.check(`input[name=locale][value=${locale}]`);
-  await page.click("form.form .btn >> nth=0");
-  await page.waitForURL("**/account*");
-  must((await page.getAttribute("html", "lang")) === locale, "the language was not taken over");
+  await speak(page, `/portal/${scene.account}`, locale);
   for (const [name, address] of Object.entries(pages())) {
     const answer = await page.goto(scene.url + address);
     must(answer.status() === 200, `${name} answers ${answer.status()}`);
@@ -49,6 +89,10 @@ async function everyPage(browser, device, view, locale) {
     await look(name);
   }
   await context.close();
+  const staff = await visitor(browser, { ...view, locale, reducedMotion: "reduce" }, scene.staff);
+  await speak(staff.page, "/portal/me", locale);
+  await theirs(staff.page, (name) => look(name, staff.page));
+  await staff.context.close();
   must(wrong.length === 0, wrong.join("\n"));
 }
 

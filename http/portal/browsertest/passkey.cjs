@@ -128,6 +128,12 @@ async function setUp(browser, look, options, locale) {
   must(codes.length === 10 && codes.every((c) => /^[A-Z2-7]{4}(-[A-Z2-7]{4}){5}$/.test(c)), `the file holds ${codes}`);
   await page.click(".acts a.btn");
   await look("security-on", page);
+  await page.click("#factors a[href$='/name']");
+  await look("passkey-name", page);
+  await page.fill("#name", "Clé de secours, dans le tiroir du bureau");
+  await page.click("form.form .btn");
+  await page.waitForSelector(".note.ok");
+  must((await page.innerText("#factors")).includes("dans le tiroir"), "the passkey has its old name");
   await page.click("form[action$='/security/totp'] button");
   await page.waitForSelector(".qr svg");
   await look("totp", page);
@@ -156,6 +162,38 @@ async function setUp(browser, look, options, locale) {
   await look("confirm-password", page);
   await context.close();
 }
+
+// A staff member who has a passkey and nothing else begins to act for a customer.
+checks["staff with a passkey alone act for a customer"] = async (browser) => {
+  const { context, page } = await visit(browser, { ...phone, locale: "fr-FR" });
+  const wrong = [];
+  const look = async (at) => {
+    for (const fault of await faultsOf(page)) wrong.push(`${at}: ${fault}`);
+    if (scene.screenshots) await page.screenshot({ path: path.join(scene.screenshots, `factor-${at}.png`), fullPage: true });
+  };
+  await page.fill("#email", scene.staff);
+  await page.fill("#password", scene.password);
+  await page.click("form.form button:not([type=button])");
+  await page.waitForURL("**/portal/staff");
+  await page.goto(`${scene.url}/portal/me/security/passkeys/new`);
+  await page.fill("#name", "Chromium");
+  await page.click("[data-passkey-submit]");
+  await page.waitForSelector("#codes");
+  await context.clearCookies();
+  await page.goto(`${scene.url}/portal/login?return=/portal/${scene.account}/impersonation`);
+  await page.click("[data-passkey]");
+  await page.waitForSelector("[name=confirm]", { state: "attached" });
+  await look("act-confirm");
+  await page.click("[data-passkey]");
+  await page.waitForSelector("#reason");
+  await look("act");
+  await page.fill("#reason", "Certificat expiré");
+  await page.check("[name=consent]");
+  await page.click("form.form .btn >> nth=0");
+  await page.waitForSelector(".staffbar.acting");
+  must(wrong.length === 0, wrong.join("\n"));
+  await context.close();
+};
 
 for (const [name, options, locale] of [
   ["a phone, dark, in French", { ...phone, colorScheme: "dark", locale: "fr-FR" }, "fr"],
