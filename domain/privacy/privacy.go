@@ -112,7 +112,7 @@ func (s Subject) UnderWay() bool {
 	switch s.Status {
 	case StatusSubmitted, StatusAccepted, StatusCompleted:
 		return true
-	case StatusNone, StatusRefused:
+	case StatusNone, StatusWithdrawn, StatusRefused:
 	}
 	return false
 }

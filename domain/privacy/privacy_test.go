@@ -61,6 +61,9 @@ func TestErasure(t *testing.T) {
 	t.Run("is withdrawn until it is answered, and may be asked for again", func(t *testing.T) {
 		t.Parallel()
 		withdrawn := asked.When(withdraw).Then(privacy.RequestWithdrawn{})
+		if !asked.State().UnderWay() || withdrawn.State().UnderWay() {
+			t.Error("what is withdrawn is under way")
+		}
 		withdrawn.When(withdraw).ThenNothing()
 		withdrawn.When(answer()).ThenNothing()
 		withdrawn.When(ask).Then(privacy.RequestSubmitted{}, privacy.IdentityVerified{Method: privacy.ByPassword})
