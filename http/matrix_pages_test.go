@@ -100,6 +100,8 @@ func pageExpectations() map[string]expectation {
 		"POST /portal/stop-reset":      {needs: delegation.Anyone},
 		"GET /portal/invitation":       {needs: delegation.Anyone},
 		"POST /portal/invitation":      {needs: delegation.Anyone},
+		"GET /portal/transfer":         {needs: delegation.Anyone},
+		"POST /portal/transfer":        {needs: delegation.Anyone},
 		"GET /portal/open-account":     {needs: delegation.SignedIn},
 		"POST /portal/open-account":    {needs: delegation.SignedIn},
 
