@@ -165,8 +165,8 @@ func (c *company) idle() {
 	}
 }
 
-// by is a call of a user.
-func by(user string) commands.Call {
+// as is a call of a user.
+func as(user string) commands.Call {
 	call := commandtest.Call()
 	call.Actor.ID, call.Grants.User, call.Grants.Fresh = user, user, delegation.Fresh{Password: true}
 	return call
@@ -244,7 +244,7 @@ func stories() map[string]story {
 			if err != nil {
 				c.t.Fatal(err)
 			}
-			call := by(eve)
+			call := as(eve)
 			call.Actor.Kind, call.Grants.Role, call.Grants.Accounts = domain.ActorStaff, delegation.RoleSupport, nil
 			return func() error {
 				return c.ago(29*time.Minute+59*time.Second, func() error {
@@ -254,7 +254,7 @@ func stories() map[string]story {
 			}
 		}},
 		"a reset of second factors": {last: "message.sent.v1", times: 2, given: func(c *company) func() error {
-			call := by(c.owner)
+			call := as(c.owner)
 			_, shown, err := c.EnrolTOTP(c.t.Context(), call, commands.EnrolTOTP{UserID: c.owner})
 			if err != nil {
 				c.t.Fatal(err)
@@ -263,7 +263,7 @@ func stories() map[string]story {
 			if err != nil {
 				c.t.Fatal(err)
 			}
-			if _, _, err := c.ConfirmTOTP(c.t.Context(), by(c.owner), commands.ConfirmTOTP{UserID: c.owner, Code: code}); err != nil {
+			if _, _, err := c.ConfirmTOTP(c.t.Context(), as(c.owner), commands.ConfirmTOTP{UserID: c.owner, Code: code}); err != nil {
 				c.t.Fatal(err)
 			}
 			return func() error {
@@ -278,7 +278,7 @@ func stories() map[string]story {
 			run(c, commands.OpenAccount{AccountID: "acc_2", Owner: bob, Name: "Bob", Kind: account.Individual, Country: "FR", Currency: "EUR"})
 			details := ana
 			details.Email = zoe.Email
-			call := by(bob)
+			call := as(bob)
 			call.Account, call.Grants.Accounts = "acc_2", map[string]delegation.Grant{"acc_2": {Owner: true}}
 			if _, err := commands.Execute(c.t.Context(), c.Dispatcher, call, commands.CreateContact{AccountID: "acc_2", Details: details}); err != nil {
 				c.t.Fatal(err)
@@ -290,13 +290,13 @@ func stories() map[string]story {
 		}},
 		"a contact's address": {last: "message.sent.v1", times: 1, given: func(c *company) func() error {
 			return func() error {
-				_, err := commands.Execute(c.t.Context(), c.Dispatcher, by(c.owner), commands.CreateContact{AccountID: "acc_1", Details: ana})
+				_, err := commands.Execute(c.t.Context(), c.Dispatcher, as(c.owner), commands.CreateContact{AccountID: "acc_1", Details: ana})
 				return err
 			}
 		}},
 		"an invitation": {last: "message.sent.v1", times: 1, given: func(c *company) func() error {
 			return func() error {
-				_, err := c.InviteDelegate(c.t.Context(), by(c.owner), commands.InviteDelegate{
+				_, err := c.InviteDelegate(c.t.Context(), as(c.owner), commands.InviteDelegate{
 					AccountID: "acc_1", Email: "ana@example.com",
 					Terms: delegation.Terms{Permissions: []domain.Permission{delegation.TicketsRead}, Scope: delegation.Scope{All: true}},
 				})
@@ -310,7 +310,7 @@ func stories() map[string]story {
 		}},
 		"closing a user": {last: "reservation.freed.v1", times: 1, given: func(c *company) func() error {
 			bob := c.also("bob")
-			call := by(bob)
+			call := as(bob)
 			call.Grants.Accounts = nil
 			return func() error {
 				_, err := c.CloseUser(c.t.Context(), call, commands.CloseUser{UserID: bob, Password: zoe.Password})
