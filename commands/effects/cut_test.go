@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,8 +29,8 @@ import (
 type story struct {
 	// given is what was before; it answers the request.
 	given func(c *company) (request func() error)
-	// last is the type of the event that comes last, and how many there are of it
-	// after the request.
+	// last is how the type of the event begins that comes last, and times how many
+	// there are of it after the request.
 	last  string
 	times int
 }
@@ -99,7 +100,7 @@ func (s story) play(t *testing.T, cut int, written, happens bool) (events, appen
 	}})
 	already := 0
 	for e := range s.log(c, eventstore.Start) {
-		if e == s.last {
+		if strings.HasPrefix(e, s.last) {
 			already++
 		}
 	}
@@ -267,13 +268,13 @@ func stories() map[string]story {
 				c.t.Fatal(err)
 			}
 			return func() error {
-				return c.ago(user.FactorResetWait-time.Second, func() error {
+				return c.ago(user.FactorResetWait-4*time.Second, func() error {
 					_, _, err := c.RequestFactorReset(c.t.Context(), commandtest.SystemCall(), commands.RequestFactorReset{UserID: c.owner, Reason: "seen"})
 					return err
 				})
 			}
 		}},
-		"an erasure, with a contact elsewhere": {last: "account.closed.v1", times: 1, given: func(c *company) func() error {
+		"an erasure, with a contact elsewhere": {last: "account.closed.", times: 1, given: func(c *company) func() error {
 			bob := c.also("bob")
 			run(c, commands.OpenAccount{AccountID: "acc_2", Owner: bob, Name: "Bob", Kind: account.Individual, Country: "FR", Currency: "EUR"})
 			details := ana
