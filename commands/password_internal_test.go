@@ -1,7 +1,7 @@
 package commands
 
 import (
-	"crypto/sha1" //nolint:gosec // as the lists that there are
+	"crypto/sha1"
 	"errors"
 	"fmt"
 	"os"
@@ -68,7 +68,7 @@ func breached(t *testing.T, passwords ...string) *Breached {
 	t.Helper()
 	var lines []string
 	for i, p := range passwords {
-		lines = append(lines, fmt.Sprintf("%X:%d", sha1.Sum([]byte(p)), i+1)) //nolint:gosec // see above
+		lines = append(lines, fmt.Sprintf("%X:%d", sha1.Sum([]byte(p)), i+1))
 	}
 	slices.Sort(lines)
 	path := filepath.Join(t.TempDir(), "breached.txt")

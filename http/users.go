@@ -207,8 +207,10 @@ func (a *api) ownSessions() {
 			}
 			return projections.List[OwnSession]{Items: items}, err
 		})
-	revoke := operation{method: http.MethodDelete, path: "/v1/me/sessions/{id}", summary: "End one of my sessions", status: http.StatusNoContent, secret: true,
-		notes: "Another one than that which asks needs a log-in or a confirmation of the last ten minutes."}
+	revoke := operation{
+		method: http.MethodDelete, path: "/v1/me/sessions/{id}", summary: "End one of my sessions", status: http.StatusNoContent, secret: true,
+		notes: "Another one than that which asks needs a log-in or a confirmation of the last ten minutes.",
+	}
 	huma.Register(a.huma, a.document(revoke), func(ctx context.Context, _ *none) (*struct{}, error) {
 		r := requestOf(ctx)
 		if err := a.Dispatcher.EndSession(ctx, a.call(revoke, r, nil), commands.EndSession{SessionID: r.path("id"), Current: r.caller.Session}); err != nil {
