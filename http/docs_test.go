@@ -18,8 +18,9 @@ func TestTheDocsInABrowser(t *testing.T) {
 		t.Skip("make test runs the browser tests")
 	}
 	_, server := served(t)
+	// The list draws only what is in sight, so the window is as high as all of it.
 	cmd := exec.CommandContext(t.Context(), cmp.Or(os.Getenv("HOSTFOLD_CHROMIUM"), "chromium"),
-		"--headless", "--no-sandbox", "--disable-gpu", "--user-data-dir="+t.TempDir(), "--virtual-time-budget=20000",
+		"--headless", "--no-sandbox", "--disable-gpu", "--user-data-dir="+t.TempDir(), "--virtual-time-budget=20000", "--window-size=1280,20000",
 		"--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--enable-logging=stderr", "--v=0", "--dump-dom", server.URL+"/docs")
 	var said bytes.Buffer
 	cmd.Stderr = &said
