@@ -31,9 +31,10 @@ build: ## build bin/hostfold
 run: setup-run build ## set up, build, and run the portal with the demo
 	bin/hostfold serve --demo
 
-# The browser's walk takes longest and comes first, so that nothing waits for it alone.
+# The browser's walk takes longest and comes first, so that nothing waits for it
+# alone; three packages at once, since some of them wait more than they compute.
 test: setup-test ## set up and run every test, those with a browser and with Node included
-	$(NODE) $(BESIDE) $(GO) test ./http/portal ./...
+	$(NODE) $(BESIDE) $(GO) test -p 3 ./http/portal ./...
 
 check: format-check lint race tidy-check catalogue ## format, lint, race tests, tidy and catalogue checks
 

@@ -40,6 +40,9 @@ type story struct {
 // happened, when it was the first, or in the end everything has, once.
 func TestWhatIsCutOffAtAnyAppendEndsAsWithoutTheCut(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("a test of quantities, which make test runs")
+	}
 	for name, s := range stories() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
