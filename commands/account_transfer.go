@@ -357,9 +357,15 @@ func (d *Dispatcher) FinishTransfer(ctx context.Context, call Call, accountID st
 		return err // it has gone on, or there is nothing to act for
 	}
 	_, err = Execute(ctx, d, call.Step("keep"), keepDelegation{
-		id: d.delegationID(accountID, former.Email), account: accountID, user: fact.From, email: former.Email, terms: *fact.Keep,
+		id: d.keptID(accountID, fact.Transfer), account: accountID, user: fact.From, email: former.Email, terms: *fact.Keep,
 	})
 	return err
+}
+
+// keptID is the id of the delegation that a former owner gets: that of the
+// hand-over, whatever address it has by now, and never that of another delegate.
+func (d *Dispatcher) keptID(account, transfer string) string {
+	return "dlg_" + d.Pepper.Reservation("kept "+account, transfer)
 }
 
 // revokeTokens revokes the API tokens that a user made on an account before a

@@ -2,6 +2,7 @@ package commands_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -14,8 +15,78 @@ import (
 	"github.com/hostfold/hostfold/domain/delegation"
 	"github.com/hostfold/hostfold/domain/privacy"
 	"github.com/hostfold/hostfold/domain/subjectkey"
+	"github.com/hostfold/hostfold/domain/user"
 	"github.com/hostfold/hostfold/eventstore"
 )
+
+// TestAFormerOwnerGetsWhatItKeepsOnce has an account handed over by a user whose
+// address another delegate had before, and the hand-over finished again after
+// what was kept had ended.
+func TestAFormerOwnerGetsWhatItKeepsOnce(t *testing.T) {
+	t.Parallel()
+	s, id := newCustomer(t)
+	everything := delegation.Terms{Permissions: []domain.Permission{"*"}, Scope: delegation.Scope{All: true}}
+	call := commandtest.SystemCall()
+	call.Account = "acc_1"
+	others, err := s.InviteDelegate(t.Context(), call, commands.InviteDelegate{AccountID: "acc_1", Email: zoe.Email, Terms: everything})
+	if err != nil {
+		t.Fatal(err)
+	}
+	do(s, commands.VouchDelegation{DelegationID: others.ID, UserID: "usr_other"})
+	do(s, says[account.Account, account.Event]{account.Decider.At("acc_1"), account.OwnershipTransferred{
+		Transfer: "otr_1", From: id, To: "usr_neighbour", Keep: &everything,
+	}})
+	finish := func() (kept []string) {
+		t.Helper()
+		var transferred eventstore.Recorded
+		for r, err := range s.Store.ReadAll(t.Context(), eventstore.Start) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Type == (account.OwnershipTransferred{}).EventType() {
+				transferred = r
+			}
+		}
+		if err := s.FinishTransfer(t.Context(), commandtest.SystemCall(), "acc_1", transferred.ID); err != nil {
+			t.Fatal(err)
+		}
+		for r, err := range s.Store.ReadAll(t.Context(), eventstore.Start) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Type == (delegation.Kept{}).EventType() {
+				kept = append(kept, strings.TrimPrefix(r.Stream, "delegation-"))
+			}
+		}
+		return kept
+	}
+	kept := finish()
+	if len(kept) != 1 || kept[0] == others.ID {
+		t.Fatalf("%v are kept, beside %s", kept, others.ID)
+	}
+	if d := load(s, delegation.Decider.At(others.ID)); d.Status != delegation.StatusActive || d.User != "usr_other" {
+		t.Errorf("of the other delegate became %+v", d)
+	}
+	call = commandtest.SystemCall()
+	call.Account = "acc_1"
+	if _, err := commands.Execute(t.Context(), s.Dispatcher, call, commands.RevokeDelegation{DelegationID: kept[0]}); err != nil {
+		t.Fatal(err)
+	}
+	do(s, says[user.User, user.Event]{user.Decider.At(id), user.EmailChanged{Email: newAddress, Previous: zoe.Email}})
+	if again := finish(); len(again) != 1 {
+		t.Errorf("%v are kept after the new owner took it away", again)
+	}
+}
+
+// says is a command that says one thing.
+type says[S any, E domain.Event] struct {
+	at   domain.Target[S, E]
+	fact E
+}
+
+func (c says[S, E]) Target() domain.Target[S, E]         { return c.at }
+func (says[S, E]) Permission() domain.Permission         { return delegation.System }
+func (c says[S, E]) Decide(S, commands.Env) ([]E, error) { return []E{c.fact}, nil }
 
 // TestAnErasureFindsTheAddressesOfOffers erases a user who gave an account away,
 // kept something of it, and was offered another one.

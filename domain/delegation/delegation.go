@@ -16,7 +16,8 @@ type Event interface {
 type Target = domain.Target[Delegation, Event]
 
 // Decider folds a delegation's facts. There is one stream per account and
-// invited address, so that inviting twice makes no second delegation.
+// invited address, so that inviting twice makes no second delegation, and one
+// per hand-over at which the former owner keeps something.
 var Decider = domain.Decider[Delegation, Event]{
 	Category: "delegation",
 	Evolve:   func(d Delegation, e Event) Delegation { return e.apply(d) },

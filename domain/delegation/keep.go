@@ -25,10 +25,11 @@ func (e Kept) apply(Delegation) Delegation {
 	}
 }
 
-// Keep makes a former owner a delegate, whatever the delegation was before;
-// nothing when its time is over by now. Invitation is a fresh id.
+// Keep makes a former owner a delegate, once: nothing when that was done,
+// whatever came of it since, or when its time is over by now. The delegation is
+// that of one hand-over. Invitation is a fresh id.
 func (d Delegation) Keep(account, invitation, email, user string, terms Terms, now time.Time) ([]Event, error) {
-	if terms.over(now) || d.Status == StatusActive && d.User == user {
+	if d.Status != StatusNone || terms.over(now) {
 		return nil, nil
 	}
 	return []Event{Kept{Account: account, Invitation: invitation, Email: email, User: user, Terms: terms}}, nil
