@@ -271,7 +271,8 @@ func (c acceptTransfer) Target() account.Target      { return account.Decider.At
 func (acceptTransfer) Permission() domain.Permission { return delegation.SignedIn }
 
 // Gather looks who hands the account over and who takes it: neither may be
-// about to be erased, a locked user hands nothing over, and staff own nothing.
+// about to be erased, who is locked or under a legal hold hands nothing over,
+// and staff own nothing. That there is a hold shows nowhere.
 func (c acceptTransfer) Gather(ctx context.Context, s Streams) (acceptTransfer, error) {
 	var err error
 	if c.account, err = Load(ctx, s, c.Target()); err != nil {
@@ -290,11 +291,12 @@ func (c acceptTransfer) Gather(ctx context.Context, s Streams) (acceptTransfer, 
 	}
 	c.refusal = nil
 	for _, id := range []string{c.account.Owner, c.user} {
-		switch err := mayNotBeErased(ctx, s, id); {
-		case errors.Is(err, privacy.ErrErased):
-			c.refusal = account.ErrTransferHeld
-		case err != nil:
+		data, err := Load(ctx, s, privacy.Decider.At(id))
+		if err != nil {
 			return c, err
+		}
+		if data.UnderWay() || id == c.account.Owner && data.Hold != "" {
+			c.refusal = account.ErrTransferHeld
 		}
 	}
 	switch {

@@ -1,11 +1,13 @@
 package commands_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 
 	"github.com/hostfold/hostfold/commands"
 	"github.com/hostfold/hostfold/commands/commandtest"
@@ -130,7 +132,15 @@ func TestAnErasureFindsTheAddressesOfOffers(t *testing.T) {
 	}
 	call := commandtest.Call()
 	call.Actor.ID, call.Account, call.Grants = ana, "", delegation.Grants{User: ana}
-	if _, _, err := s.AcceptTransfer(t.Context(), call, commands.AcceptTransfer{Token: s.secret(mailtext.OwnershipTransfer)}); err != nil {
+	accept := commands.AcceptTransfer{Token: s.secret(mailtext.OwnershipTransfer)}
+	// Nothing leaves the hands of who is under a legal hold.
+	do(s, commands.SetLegalHold{UserID: id, Reference: "2026/17"})
+	if _, _, err := s.AcceptTransfer(t.Context(), call, accept); !errors.Is(err, account.ErrTransferHeld) {
+		t.Errorf("under a legal hold: %v", err)
+	}
+	do(s, commands.LiftLegalHold{UserID: id})
+	call.CommandID = uuid.New()
+	if _, _, err := s.AcceptTransfer(t.Context(), call, accept); err != nil {
 		t.Fatal(err)
 	}
 	transferred := last(account.OwnershipTransferred{})
