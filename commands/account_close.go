@@ -55,7 +55,7 @@ func (c requestClosing) Target() account.Target      { return account.Decider.At
 func (requestClosing) Permission() domain.Permission { return delegation.Owner }
 
 func (c requestClosing) Decide(a account.Account, env Env) ([]account.Event, error) {
-	return a.RequestClosing(env.Grants.User, env.NewID("clo"))
+	return a.RequestClosing(env.Grants.User, env.NewID("clo"), env.Now)
 }
 
 // WithdrawClosing keeps an account that was to be closed.

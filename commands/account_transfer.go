@@ -127,7 +127,7 @@ func (WithdrawTransfer) Permission() domain.Permission { return delegation.Owner
 
 // Decide takes it back.
 func (c WithdrawTransfer) Decide(a account.Account, env Env) ([]account.Event, error) {
-	return a.WithdrawTransfer(env.Grants.User, c.TransferID)
+	return a.WithdrawTransfer(env.Grants.User, c.TransferID, env.Now)
 }
 
 // ExpireTransfer notes that the time of an offer is over, if it is.

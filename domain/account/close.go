@@ -1,6 +1,8 @@
 package account
 
 import (
+	"time"
+
 	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/delegation"
 )
@@ -59,20 +61,20 @@ func (e ClosingRequested) apply(a Account) Account {
 
 // RequestClosing asks to close the account; one that is closing needs nothing.
 // By is who asks, "" for parts of the system.
-func (a Account) RequestClosing(by, request string) ([]Event, error) {
+func (a Account) RequestClosing(by, request string, now time.Time) ([]Event, error) {
 	switch {
 	case !a.Exists():
 		return nil, ErrMissing
 	case !a.ownedBy(by):
 		return nil, domain.ErrDenied
-	case a.offered():
+	case a.offered(now):
 		return nil, ErrTransferOpen
 	case a.Status == StatusClosed:
 		return nil, ErrClosed
 	case a.Status == StatusClosing:
 		return nil, nil
 	}
-	return []Event{ClosingRequested{Request: request}}, nil
+	return append(a.expired(now), ClosingRequested{Request: request}), nil
 }
 
 // ClosingWithdrawn says that the owner keeps the account after all.
@@ -159,7 +161,7 @@ func (a Account) CloseErased(delegations []string) ([]Event, error) {
 		return nil, nil
 	}
 	var events []Event
-	if a.offered() {
+	if a.unended() {
 		events = append(events, OwnershipTransferWithdrawn{Transfer: a.Transfer.ID})
 	}
 	return append(events, Closed{Owner: a.Owner, Erasure: true, Delegations: delegations}), nil

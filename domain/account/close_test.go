@@ -2,6 +2,7 @@ package account_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/hostfold/hostfold/domain/account"
 	"github.com/hostfold/hostfold/domain/domaintest"
@@ -11,7 +12,7 @@ func TestClosing(t *testing.T) {
 	t.Parallel()
 	ended := []string{"dlg_1"}
 	ask := func(id string) func(account.Account) (events, error) {
-		return func(a account.Account) (events, error) { return a.RequestClosing("usr_1", id) }
+		return func(a account.Account) (events, error) { return a.RequestClosing("usr_1", id, time.Time{}) }
 	}
 	answer := func(id string, why ...account.Reason) func(account.Account) (events, error) {
 		return func(a account.Account) (events, error) { return a.AnswerClosing(id, why, ended) }

@@ -93,24 +93,36 @@ func (a Account) ProposeTransfer(by, transfer, email string, own bool, keep *del
 	switch err := c.Err(); {
 	case !a.ownedBy(by):
 		return nil, domain.ErrDenied
-	case a.offered():
+	case a.offered(now):
 		return nil, ErrTransferOpen
 	case err != nil:
 		return nil, err
 	}
-	return []Event{OwnershipTransferProposed{Transfer: transfer, Email: email, OpenUntil: now.Add(TransferLife), Keep: keep}}, nil
+	return append(a.expired(now), OwnershipTransferProposed{Transfer: transfer, Email: email, OpenUntil: now.Add(TransferLife), Keep: keep}), nil
 }
 
 // ownedBy reports whether a user owns the account by now: the rights of a call
 // may be older. Parts of the system, "", stand in for the owner.
 func (a Account) ownedBy(user string) bool { return user == "" || user == a.Owner }
 
-// offered reports whether the account is offered to somebody.
-func (a Account) offered() bool { return a.Transfer != nil && a.Transfer.Status == TransferOpen }
+// offered reports whether somebody can still accept the account.
+func (a Account) offered(now time.Time) bool { return a.unended() && now.Before(a.Transfer.OpenUntil) }
+
+// unended reports whether there is an offer whose end is not noted, though its
+// time may be over.
+func (a Account) unended() bool { return a.Transfer != nil && a.Transfer.Status == TransferOpen }
+
+// expired notes that the time of an offer is over, if that was not done.
+func (a Account) expired(now time.Time) []Event {
+	if !a.unended() || a.offered(now) {
+		return nil
+	}
+	return []Event{OwnershipTransferExpired{Transfer: a.Transfer.ID}}
+}
 
 // Offers reports whether an offer can be accepted at a time.
 func (a Account) Offers(transfer string, now time.Time) bool {
-	return a.offered() && a.Transfer.ID == transfer && now.Before(a.Transfer.OpenUntil)
+	return a.offered(now) && a.Transfer.ID == transfer
 }
 
 // ended is the account whose latest offer has come to its end.
@@ -144,11 +156,11 @@ func (e OwnershipTransferWithdrawn) Public() any {
 
 func (OwnershipTransferWithdrawn) apply(a Account) Account { return a.ended(TransferWithdrawn) }
 
-// WithdrawTransfer takes an offer back, for "" the open one; an offer that was
-// taken back needs nothing.
-func (a Account) WithdrawTransfer(by, transfer string) ([]Event, error) {
+// WithdrawTransfer takes an offer back, for "" the one that can be accepted, if
+// any; an offer that was taken back needs nothing.
+func (a Account) WithdrawTransfer(by, transfer string, now time.Time) ([]Event, error) {
 	switch {
-	case transfer == "" && !a.offered():
+	case transfer == "" && !a.offered(now):
 		return nil, nil
 	case a.Transfer == nil, transfer != "" && a.Transfer.ID != transfer:
 		return nil, ErrTransferMissing
@@ -156,7 +168,7 @@ func (a Account) WithdrawTransfer(by, transfer string) ([]Event, error) {
 		return nil, domain.ErrDenied
 	case a.Transfer.Status == TransferWithdrawn:
 		return nil, nil
-	case !a.offered():
+	case !a.offered(now):
 		return nil, ErrTransferOver
 	}
 	return []Event{OwnershipTransferWithdrawn{Transfer: a.Transfer.ID}}, nil
@@ -207,10 +219,10 @@ func (OwnershipTransferExpired) apply(a Account) Account { return a.ended(Transf
 // ExpireTransfer notes that an offer's time is over; nothing when it is not, or
 // the offer ended otherwise.
 func (a Account) ExpireTransfer(transfer string, now time.Time) ([]Event, error) {
-	if !a.was(transfer, TransferOpen) || now.Before(a.Transfer.OpenUntil) {
+	if !a.was(transfer, TransferOpen) {
 		return nil, nil
 	}
-	return []Event{OwnershipTransferExpired{Transfer: transfer}}, nil
+	return a.expired(now), nil
 }
 
 // OwnershipTransferred says that another user owns the account from now on. It

@@ -28,12 +28,12 @@ func TestHandingAnAccountOver(t *testing.T) {
 		return func(a account.Account) (events, error) { return a.DeclineTransfer(id, noon) }
 	}
 	withdraw := func(by, id string) rule {
-		return func(a account.Account) (events, error) { return a.WithdrawTransfer(by, id) }
+		return func(a account.Account) (events, error) { return a.WithdrawTransfer(by, id, noon) }
 	}
 	expire := func(id string, at time.Time) rule {
 		return func(a account.Account) (events, error) { return a.ExpireTransfer(id, at) }
 	}
-	closing := func(a account.Account) (events, error) { return a.RequestClosing("usr_1", "clo_1") }
+	closing := func(a account.Account) (events, error) { return a.RequestClosing("usr_1", "clo_1", noon) }
 	proposed := account.OwnershipTransferProposed{Transfer: "otr_1", Email: "carol@example.com", OpenUntil: end, Keep: keep}
 
 	known := domaintest.For(t, account.Decider).Given(opened())
@@ -97,6 +97,19 @@ func TestHandingAnAccountOver(t *testing.T) {
 			}
 			over.When(closing).Then(account.ClosingRequested{Request: "clo_1"})
 		}
+	})
+	t.Run("is over when its time is, noted or not", func(t *testing.T) {
+		t.Parallel()
+		expired := account.OwnershipTransferExpired{Transfer: "otr_1"}
+		open.When(func(a account.Account) (events, error) { return a.WithdrawTransfer("usr_1", "otr_1", end) }).Refused(account.ErrTransferOver)
+		open.When(func(a account.Account) (events, error) { return a.WithdrawTransfer("", "", end) }).ThenNothing()
+		open.When(func(a account.Account) (events, error) { return a.RequestClosing("usr_1", "clo_1", end) }).
+			Then(expired, account.ClosingRequested{Request: "clo_1"}).
+			When(expire("otr_1", end)).ThenNothing()
+		open.When(func(a account.Account) (events, error) {
+			return a.ProposeTransfer("usr_1", "otr_2", "dan@example.com", false, nil, end)
+		}).Then(expired, account.OwnershipTransferProposed{Transfer: "otr_2", Email: "dan@example.com", OpenUntil: end.Add(account.TransferLife)}).
+			When(expire("otr_1", end)).ThenNothing()
 	})
 	t.Run("and closing exclude each other", func(t *testing.T) {
 		t.Parallel()
