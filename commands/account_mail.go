@@ -105,8 +105,8 @@ func (d *Dispatcher) writeAccountMail(ctx context.Context, m AccountMail, a acco
 		return d.Mails.DelegateLeft(a.Owner, u, of, who)
 	case account.OwnershipTransferProposed{}.EventType():
 		fact, _, err := eventOf[account.OwnershipTransferProposed](ctx, d.Streams(), account.Decider.At(m.Account), m.Cause)
-		if err != nil || fact.Email == eventstore.Erased {
-			return message.Queued{}, err
+		if err != nil || fact.Email == eventstore.Erased || !a.Offers(fact.Transfer, d.Clock()) {
+			return message.Queued{}, err // once it was accepted, the owner is another
 		}
 		return transfer(mailtext.TransferProposed, mailtext.TransferFacts{Email: fact.Email, Until: fact.OpenUntil})
 	case account.OwnershipTransferDeclined{}.EventType():

@@ -143,6 +143,14 @@ func TestAnErasureFindsTheAddressesOfOffers(t *testing.T) {
 	if _, _, err := s.AcceptTransfer(t.Context(), call, accept); err != nil {
 		t.Fatal(err)
 	}
+	// That it was offered is the former owner's to hear, and only while it is.
+	offered := commands.AccountMail{Cause: proposed.ID, Type: proposed.Type, At: proposed.RecordedAt, Account: "acc_1"}
+	if err := s.MailAccount(t.Context(), commandtest.SystemCall(), offered); err != nil {
+		t.Fatal(err)
+	}
+	if mails, _ := s.mails(mailtext.TransferNotice); len(mails) > 0 {
+		t.Errorf("of the offer that it accepted the new owner got %+v", mails)
+	}
 	transferred := last(account.OwnershipTransferred{})
 	if err := s.FinishTransfer(t.Context(), commandtest.SystemCall(), "acc_1", transferred.ID); err != nil {
 		t.Fatal(err)
