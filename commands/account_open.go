@@ -2,6 +2,7 @@ package commands
 
 import (
 	"cmp"
+	"context"
 
 	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/account"
@@ -34,14 +35,24 @@ func (c OpenAccount) Target() account.Target { return account.Decider.At(c.Accou
 // Permission is being logged in.
 func (OpenAccount) Permission() domain.Permission { return delegation.SignedIn }
 
-// Decide opens the account.
-func (c OpenAccount) Decide(a account.Account, env Env) ([]account.Event, error) {
-	owner := env.Actor.ID
-	if env.Actor.Kind != domain.ActorUser && env.Actor.Kind != domain.ActorStaff {
-		owner = cmp.Or(c.Owner, owner)
+// By makes whoever is logged in the owner.
+func (c OpenAccount) By(actor domain.Actor) OpenAccount {
+	if actor.Kind == domain.ActorUser || actor.Kind == domain.ActorStaff {
+		c.Owner = ""
 	}
+	c.Owner = cmp.Or(c.Owner, actor.ID)
+	return c
+}
+
+// Gather refuses an owner who is to be erased: the account would stay.
+func (c OpenAccount) Gather(ctx context.Context, s Streams) (OpenAccount, error) {
+	return c, mayNotBeErased(ctx, s, c.Owner)
+}
+
+// Decide opens the account.
+func (c OpenAccount) Decide(a account.Account, _ Env) ([]account.Event, error) {
 	return a.Open(account.Opened{
-		Owner: owner, Name: c.Name, Kind: c.Kind, Country: c.Country, Currency: c.Currency,
+		Owner: c.Owner, Name: c.Name, Kind: c.Kind, Country: c.Country, Currency: c.Currency,
 		VATNumber: c.VATNumber, Address: c.Address,
 	})
 }

@@ -63,6 +63,12 @@ type Gathering[C any] interface {
 	Gather(ctx context.Context, s Streams) (C, error)
 }
 
+// Given is met by a command that has to know who gives it before it gathers: By
+// is the same command with that filled in.
+type Given[C any] interface {
+	By(actor domain.Actor) C
+}
+
 // NeedsVerified is met by a command that only a user with a verified address
 // may give: orders, invitations, API tokens. Others get email_not_verified.
 type NeedsVerified interface{ NeedsVerifiedEmail() }
@@ -76,6 +82,9 @@ func Execute[C Command[S, E], S any, E domain.Event](ctx context.Context, d *Dis
 	}
 	if c, ok := any(cmd).(Creation[C]); ok {
 		cmd = c.Identify(func(kind string) string { return NewID(call.CommandID, kind) })
+	}
+	if c, ok := any(cmd).(Given[C]); ok {
+		cmd = c.By(call.Actor)
 	}
 	target := cmd.Target()
 	if err := authorise(call, cmd.Permission(), delegation.Resource{Kind: target.Decider.Category, ID: target.ID}); err != nil {

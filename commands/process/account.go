@@ -15,9 +15,8 @@ import (
 )
 
 // accountLane has requests to close an account answered, and finishes what a
-// crash left when one was closed. The answer waits until
-// commands that saw the account before the request are over: twice after, which
-// is as long as a command may take. Offers to hand an account over are mailed
+// crash left when one was closed. The answer waits until commands that saw the
+// account before the request are over. Offers to hand an account over are mailed
 // and run out, and what follows from another owner is carried out.
 func accountLane(jobs *river.Client[pgx.Tx], after time.Duration) feed.Lane {
 	return feed.Lane{
@@ -37,11 +36,7 @@ func accountLane(jobs *river.Client[pgx.Tx], after time.Duration) feed.Lane {
 				}
 				switch fact := e.Data.(type) {
 				case account.ClosingRequested:
-					at := e.Meta.RecordedAt.Add(2 * after)
-					if after < 0 {
-						at = time.Time{}
-					}
-					p.want(id, AnswerClosing{Cause: causeOf(e.Meta), Account: id, Request: fact.Request}, at)
+					p.want(id, AnswerClosing{Cause: causeOf(e.Meta), Account: id, Request: fact.Request}, settled(e.Meta, after))
 				case account.ClosingWithdrawn, account.ClosingRefused:
 					p.done(id)
 				case account.Closed:
@@ -64,6 +59,15 @@ func accountLane(jobs *river.Client[pgx.Tx], after time.Duration) feed.Lane {
 			return p.insert(ctx, jobs, tx)
 		},
 	}
+}
+
+// settled is when commands that did not see an event are over: twice after, which
+// is as long as a command may take. For a negative time that is at once.
+func settled(m eventstore.Meta, after time.Duration) time.Time {
+	if after < 0 {
+		return time.Time{}
+	}
+	return m.RecordedAt.Add(2 * after)
 }
 
 // AnswerClosing is the job of answering a request to close an account.

@@ -13,8 +13,9 @@ import (
 )
 
 // privacyLane has requests for erasure answered and carried out, and sets the
-// timers of the keys that the law keeps alive for a while.
-func privacyLane(jobs *river.Client[pgx.Tx]) feed.Lane {
+// timers of the keys that the law keeps alive for a while. As in accountLane, the
+// answer waits until commands that did not see the request are over.
+func privacyLane(jobs *river.Client[pgx.Tx], after time.Duration) feed.Lane {
 	return feed.Lane{
 		Name: "process.privacy",
 		Types: []string{
@@ -27,7 +28,7 @@ func privacyLane(jobs *river.Client[pgx.Tx]) feed.Lane {
 				user, cause := e.Meta.AggregateID, e.Meta.EventID
 				switch fact := e.Data.(type) {
 				case privacy.RequestSubmitted:
-					p.want("answer "+user, erase.Answer{User: user, Cause: cause}, time.Time{})
+					p.want("answer "+user, erase.Answer{User: user, Cause: cause}, settled(e.Meta, after))
 				case privacy.RequestWithdrawn, privacy.RequestRefused:
 					p.done("answer " + user)
 				case privacy.RequestAccepted:

@@ -34,7 +34,7 @@ func Lanes(jobs *river.Client[pgx.Tx], finishAfter time.Duration) []feed.Lane {
 	}
 	return []feed.Lane{
 		finishLane(jobs, finishAfter), mailLane(jobs), userLane(jobs), delegationLane(jobs), contactLane(jobs),
-		impersonationLane(jobs), accountLane(jobs, finishAfter), privacyLane(jobs), staffLane(jobs, finishAfter),
+		impersonationLane(jobs), accountLane(jobs, finishAfter), privacyLane(jobs, finishAfter), staffLane(jobs, finishAfter),
 	}
 }
 
