@@ -14,7 +14,8 @@ import (
 )
 
 // AnswerErasure accepts the erasure that was asked for, or refuses it with
-// every reason. It reads the log from end to end.
+// every reason. It reads the log from end to end, and changes nothing but the
+// request: until it is answered it may be withdrawn.
 func (d *Dispatcher) AnswerErasure(ctx context.Context, call Call, userID string) (Receipt, error) {
 	s, err := Load(ctx, d.Streams(), privacy.Decider.At(userID))
 	if err != nil || s.Status != privacy.StatusSubmitted {
@@ -29,48 +30,21 @@ func (d *Dispatcher) AnswerErasure(ctx context.Context, call Call, userID string
 	if err != nil {
 		return Receipt{}, err
 	}
-	answer, err := answerErasure{user: userID, reasons: reasons, accounts: h.accounts}.Gather(ctx, d.Streams())
-	if err != nil {
-		return Receipt{}, err
-	}
-	// It may have been withdrawn, or held, while the log was read.
-	if s, err = Load(ctx, d.Streams(), privacy.Decider.At(userID)); err != nil {
-		return Receipt{}, err
-	}
-	if len(reasons) == 0 && s.Hold == "" && s.Status == privacy.StatusSubmitted && !answer.of(answer.who, now) {
-		// From here on none of them changes hands: nothing is offered, and who
-		// proposes or accepts meanwhile is refused, since the erasure was asked for.
-		given, err := d.keepAccounts(ctx, call, h)
-		if err != nil {
-			return Receipt{}, err
-		}
-		if given {
-			return d.AnswerErasure(ctx, call, userID)
-		}
-		if h.contacts, err = d.letGo(ctx, call, h.contacts); err != nil {
-			return Receipt{}, err
-		}
-	}
-	answer.keys = h.keys(now)
-	return Execute(ctx, d, call, answer)
-}
-
-// keepAccounts takes back what a user offers of its accounts; given is true when
-// one has another owner by now.
-func (d *Dispatcher) keepAccounts(ctx context.Context, call Call, h held) (given bool, err error) {
+	// Whoever accepts an account hears that its owner is to be erased, or was
+	// through before the log was read.
 	for _, id := range h.accounts {
-		step := call.Step("keep " + id)
-		step.Account = id
-		if _, err := Execute(ctx, d, step, WithdrawTransfer{AccountID: id}); err != nil {
-			return false, err
-		}
 		a, err := Load(ctx, d.Streams(), account.Decider.At(id))
 		if err != nil {
-			return false, err
+			return Receipt{}, err
 		}
-		given = given || a.Owner != h.user
+		if a.Owner != userID {
+			return d.AnswerErasure(ctx, call, userID)
+		}
 	}
-	return given, nil
+	if h.contacts, err = d.unused(ctx, h.contacts, now); err != nil {
+		return Receipt{}, err
+	}
+	return Execute(ctx, d, call, answerErasure{user: userID, reasons: reasons, accounts: h.accounts, keys: h.keys(now)})
 }
 
 type answerErasure struct {
@@ -106,15 +80,18 @@ func (c answerErasure) Decide(s privacy.Subject, env Env) ([]privacy.Event, erro
 }
 
 // EraseSubject carries out what can be erased at once of an accepted erasure:
-// the address is free again, everything in the vault about the user and the
-// keys are gone, the accounts are closed, and the log says so. It may be repeated, and has to be until
-// CompleteErasure.
+// contacts elsewhere are archived, the address is free again, everything in the
+// vault about the user and the keys are gone, the accounts are closed, and the
+// log says so. It may be repeated, and has to be until CompleteErasure.
 func (d *Dispatcher) EraseSubject(ctx context.Context, call Call, userID string) error {
 	s, err := Load(ctx, d.Streams(), privacy.Decider.At(userID))
 	if err != nil || s.Status != privacy.StatusAccepted {
 		return err
 	}
 	// The address can be read as long as its key is there.
+	if err := d.letGo(ctx, call, userID, s); err != nil {
+		return err
+	}
 	if err := d.freeAddress(ctx, call, userID); err != nil {
 		return err
 	}
@@ -123,6 +100,13 @@ func (d *Dispatcher) EraseSubject(ctx context.Context, call Call, userID string)
 	}
 	for _, k := range s.Keys {
 		if k.After != "" {
+			continue
+		}
+		spared, err := d.spared(ctx, s, k.Subject)
+		if err != nil {
+			return err
+		}
+		if spared {
 			continue
 		}
 		if err := d.destroyKey(ctx, call, userID, k, "erasure"); err != nil {
@@ -180,17 +164,30 @@ func (d *Dispatcher) CompleteErasure(ctx context.Context, call Call, userID stri
 	if wait := forgotten.Sub(d.Clock()); wait > 0 {
 		return wait, nil
 	}
-	_, err = Execute(ctx, d, call.Step("complete"), completeErasure{user: userID})
+	complete := completeErasure{user: userID}
+	for _, k := range s.Keys {
+		spared, err := d.spared(ctx, s, k.Subject)
+		if err != nil {
+			return 0, err
+		}
+		if spared {
+			complete.spared = append(complete.spared, k)
+		}
+	}
+	_, err = Execute(ctx, d, call.Step("complete"), complete)
 	return 0, err
 }
 
-type completeErasure struct{ user string }
+type completeErasure struct {
+	user   string
+	spared []privacy.Key
+}
 
 func (c completeErasure) Target() privacy.Target      { return privacy.Decider.At(c.user) }
 func (completeErasure) Permission() domain.Permission { return delegation.System }
 
 func (c completeErasure) Decide(s privacy.Subject, _ Env) ([]privacy.Event, error) {
-	return s.Complete()
+	return s.Complete(c.spared)
 }
 
 // holdPause is how often a key that a legal hold keeps is looked at again.
@@ -211,6 +208,9 @@ func (d *Dispatcher) EndRetention(ctx context.Context, call Call, userID string,
 		return holdPause, nil
 	case !s.Due(k, now):
 		return k.Day().Sub(now), nil
+	}
+	if spared, err := d.spared(ctx, s, k.Subject); err != nil || spared {
+		return 0, err
 	}
 	return 0, d.destroyKey(ctx, call, userID, k, "retention")
 }

@@ -207,21 +207,66 @@ func (d *Dispatcher) contactsOf(ctx context.Context, h *held) error {
 	return err
 }
 
-// letGo archives the contacts of other accounts, which are erased with the
-// user, and answers those that are: what a domain name has is kept, since its
-// holder has to be known (NIS2 art. 28).
-func (d *Dispatcher) letGo(ctx context.Context, call Call, contacts []string) (gone []string, err error) {
+// unused are those of some contacts of other accounts that are erased with the
+// user: what a domain name has is kept, since its holder has to be known (NIS2
+// art. 28).
+func (d *Dispatcher) unused(ctx context.Context, contacts []string, now time.Time) (free []string, err error) {
 	for _, id := range contacts {
-		_, err := Execute(ctx, d, call.Step("archive "+id), ArchiveContact{ContactID: id})
-		if errors.Is(err, contact.ErrInUse) {
-			continue
-		}
+		archive, err := ArchiveContact{ContactID: id}.Gather(ctx, d.Streams())
 		if err != nil {
 			return nil, err
 		}
-		gone = append(gone, id)
+		at, err := Load(ctx, d.Streams(), archive.Target())
+		if err != nil {
+			return nil, err
+		}
+		switch _, err := archive.Decide(at, Env{Now: now}); {
+		case err == nil:
+			free = append(free, id)
+		case !errors.Is(err, contact.ErrInUse):
+			return nil, err
+		}
 	}
-	return gone, nil
+	return free, nil
+}
+
+// letGo archives the contacts of other accounts that are erased with the user.
+// One that a domain name has since the answer stays, and so does one that was
+// amended to have another address.
+func (d *Dispatcher) letGo(ctx context.Context, call Call, userID string, s privacy.Subject) error {
+	u, err := Load(ctx, d.Streams(), user.Decider.At(userID))
+	if err != nil {
+		return err
+	}
+	for _, k := range s.Keys {
+		if k.Purpose != subjectkey.Profile {
+			continue
+		}
+		c, err := Load(ctx, d.Streams(), contact.Decider.At(k.Subject))
+		if err != nil {
+			return err
+		}
+		if !elsewhere(c, s) || user.NormalEmail(c.Details.Email) != user.NormalEmail(u.Email) {
+			continue
+		}
+		_, err = Execute(ctx, d, call.Step("archive "+k.Subject), ArchiveContact{ContactID: k.Subject})
+		if err != nil && !errors.Is(err, contact.ErrInUse) {
+			return err
+		}
+	}
+	return nil
+}
+
+// spared reports whether a key's subject is a contact that letGo has left.
+func (d *Dispatcher) spared(ctx context.Context, s privacy.Subject, subject string) (bool, error) {
+	c, err := Load(ctx, d.Streams(), contact.Decider.At(subject))
+	return err == nil && elsewhere(c, s), err
+}
+
+// elsewhere reports whether a contact is in use by an account that is not
+// erased; it is false for what is no contact.
+func elsewhere(c contact.Contact, s privacy.Subject) bool {
+	return c.Status == contact.StatusActive && !slices.Contains(s.Accounts, c.Account)
 }
 
 // eachEvent goes through the events of some categories, up to the end of the

@@ -10,8 +10,10 @@ import (
 
 	"github.com/hostfold/hostfold/commands"
 	"github.com/hostfold/hostfold/commands/commandtest"
+	"github.com/hostfold/hostfold/commands/mailtext"
 	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/account"
+	"github.com/hostfold/hostfold/domain/contact"
 	"github.com/hostfold/hostfold/domain/hosting"
 	"github.com/hostfold/hostfold/domain/money"
 	"github.com/hostfold/hostfold/domain/privacy"
@@ -235,5 +237,82 @@ func TestAPersonProvesThatItAsks(t *testing.T) {
 	}
 	if _, err := s.RequestErasureFor(t.Context(), commandtest.SystemCall(), commands.RequestErasureFor{UserID: "usr_none"}); !errors.Is(err, user.ErrMissing) {
 		t.Errorf("nobody: %v", err)
+	}
+}
+
+func TestAnErasureChangesNothingBeforeItIsAnswered(t *testing.T) {
+	t.Parallel()
+	s, id := newCustomer(t)
+	do(s, commands.OpenAccount{AccountID: "acc_3", Owner: "usr_neighbour", Name: "Bo", Kind: account.Individual, Country: "FR", Currency: "EUR"})
+	s.told(id, user.Registered{}, func(call commands.Call, m eventstore.Meta) error {
+		return s.MailVerification(t.Context(), call, m.EventID, s.now, id)
+	})
+	if err := s.verify(s.secret(mailtext.VerifyEmail)); err != nil {
+		t.Fatal(err)
+	}
+	details := ana()
+	details.Email = "zoe@example.com"
+	elsewhere := func(accountID string) string {
+		t.Helper()
+		made, err := commands.Execute(t.Context(), s.Dispatcher, under(accountID), commands.CreateContact{AccountID: accountID, Details: details})
+		if err != nil {
+			t.Fatal(err)
+		}
+		do(s, commands.VouchContact{ContactID: made.ID})
+		return made.ID
+	}
+	gone, taken := elsewhere("acc_2"), elsewhere("acc_3")
+	name := s.recordDomain("acc_3", "live.example")
+	if _, err := s.ProposeTransfer(t.Context(), under("acc_1"), commands.ProposeTransfer{AccountID: "acc_1", Email: "ana@example.com"}); err != nil {
+		t.Fatal(err)
+	}
+	status := func(contactID string) contact.Status { return load(s, contact.Decider.At(contactID)).Status }
+
+	// It is withdrawn while it is answered.
+	if _, err := s.RequestErasureFor(t.Context(), commandtest.SystemCall(), commands.RequestErasureFor{UserID: id}); err != nil {
+		t.Fatal(err)
+	}
+	s.store.Fail(commandtest.Fault{Times: 1, Fails: func(stream string, _ []eventstore.NewEvent) error {
+		if stream == "privacy-"+id {
+			return eventstore.ErrUnavailable
+		}
+		return nil
+	}})
+	if _, err := s.AnswerErasure(t.Context(), commandtest.SystemCall(), id); err == nil {
+		t.Fatal("it was answered")
+	}
+	do(s, commands.WithdrawErasure{UserID: id})
+	if a := load(s, account.Decider.At("acc_1")); status(gone) != contact.StatusActive || a.Transfer.Status != account.TransferOpen {
+		t.Errorf("the contact is %s, the offer %s", status(gone), a.Transfer.Status)
+	}
+
+	// Who is to be erased opens nothing meanwhile; a domain name may still take a contact.
+	accepted := s.ask(id)
+	_, err := commands.Execute(t.Context(), s.Dispatcher, commandtest.SystemCall(), commands.OpenAccount{
+		AccountID: "acc_4", Owner: id, Name: "Zoé", Kind: account.Individual, Country: "FR", Currency: "EUR",
+	})
+	if accepted.Status != privacy.StatusAccepted || !errors.Is(err, privacy.ErrErased) {
+		t.Errorf("%s, an account is opened: %v", accepted.Status, err)
+	}
+	if _, err := s.SetDomainContacts(t.Context(), under("acc_3"), commands.SetDomainContacts{Domain: name, Owner: taken}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // a crash repeats it
+		if err := s.EraseSubject(t.Context(), commandtest.SystemCall(), id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.at(s.Clock().Add(time.Minute))
+	if wait, err := s.CompleteErasure(t.Context(), commandtest.SystemCall(), id); err != nil || wait != 0 {
+		t.Errorf("wait %s, %v", wait, err)
+	}
+	if got := load(s, privacy.Decider.At(id)); got.Status != privacy.StatusCompleted {
+		t.Errorf("the erasure is %s", got.Status)
+	}
+	if a := load(s, account.Decider.At("acc_1")); status(gone) != contact.StatusArchived || a.Transfer.Status != account.TransferWithdrawn {
+		t.Errorf("the contact is %s, the offer %s", status(gone), a.Transfer.Status)
+	}
+	if c := load(s, contact.Decider.At(taken)); c.Status != contact.StatusActive || c.Details != details {
+		t.Errorf("the contact of a domain name reads %+v", c)
 	}
 }

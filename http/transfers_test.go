@@ -231,9 +231,14 @@ func TestAnOfferIsHeldUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.play(t,
-		step{"and then over", carol, "POST", acceptedAt, token(hers), nil, 409, "transfer_over", nil},
+		step{"and stays so", carol, "POST", acceptedAt, token(hers), nil, 409, "transfer_held", nil},
+		step{"nothing is opened any more", dora, "POST", "/v1/accounts", `{"name":"Dora","kind":"individual","country":"FR","currency":"EUR"}`, nil, 409, "erased", nil},
 		step{"nothing is offered any more", dora, "POST", "/v1/accounts/" + dora.account + "/ownership-transfers", `{"email":"carol@example.com"}`, nil, 409, "erased", nil},
 	)
+	if err := w.dispatcher.EraseSubject(t.Context(), system(), dora.id); err != nil {
+		t.Fatal(err)
+	}
+	w.play(t, step{"and is over then", carol, "POST", acceptedAt, token(hers), nil, 409, "transfer_over", nil})
 
 	// A session that was not confirmed lately offers nothing, and offers end.
 	eve := w.customer(t, "eve")

@@ -54,8 +54,9 @@ func (ErasureCompleted) apply(s Subject) Subject {
 	return s
 }
 
-// Complete ends an erasure of which nothing is left to do at once.
-func (s Subject) Complete() ([]Event, error) {
+// Complete ends an erasure of which nothing is left to do at once. Keys that are
+// spared stay: what they encrypt is needed again since the request was accepted.
+func (s Subject) Complete(spared []Key) ([]Event, error) {
 	switch s.Status {
 	case StatusNone, StatusSubmitted, StatusWithdrawn, StatusRefused:
 		return nil, ErrNotAccepted
@@ -64,7 +65,7 @@ func (s Subject) Complete() ([]Event, error) {
 	case StatusAccepted:
 	}
 	for _, k := range s.Keys {
-		if k.After == "" && s.Awaits(k) {
+		if k.After == "" && s.Awaits(k) && !slices.Contains(spared, k) {
 			return nil, domain.Conflict("erasure_under_way", "Not every key is destroyed.")
 		}
 	}

@@ -35,7 +35,7 @@ func destroy(k privacy.Key, now time.Time) func(subject) (events, error) {
 func hold(s subject) (events, error)     { return s.SetHold("2026/17") }
 func lift(s subject) (events, error)     { return s.LiftHold() }
 func withdraw(s subject) (events, error) { return s.Withdraw() }
-func complete(s subject) (events, error) { return s.Complete() }
+func complete(s subject) (events, error) { return s.Complete(nil) }
 
 func TestErasure(t *testing.T) {
 	t.Parallel()
@@ -75,6 +75,7 @@ func TestErasure(t *testing.T) {
 	t.Run("destroys each key on its own day, once", func(t *testing.T) {
 		t.Parallel()
 		accepted.When(complete).Refused(domain.Conflict("erasure_under_way", ""))
+		accepted.When(func(s subject) (events, error) { return s.Complete([]privacy.Key{profile}) }).Then(privacy.ErasureCompleted{})
 		erased := accepted.When(destroy(profile, noon)).Then(gone)
 		erased.When(destroy(profile, noon)).ThenNothing()
 		erased.When(destroy(fiscal, noon)).Refused(domain.Conflict("key_not_due", ""))
