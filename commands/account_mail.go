@@ -98,17 +98,13 @@ func (d *Dispatcher) writeAccountMail(ctx context.Context, m AccountMail, a acco
 	}
 	switch m.Type {
 	case delegation.Left{}.EventType():
-		who, err := d.whoLeft(ctx, m.Thing, m.Cause)
-		if err != nil || who.Email == eventstore.Erased {
-			return message.Queued{}, err
-		}
-		return d.Mails.DelegateLeft(a.Owner, u, of, who)
+		return d.Mails.DelegateLeft(a.Owner, u, of)
 	case account.OwnershipTransferProposed{}.EventType():
 		fact, _, err := eventOf[account.OwnershipTransferProposed](ctx, d.Streams(), account.Decider.At(m.Account), m.Cause)
 		if err != nil || fact.Email == eventstore.Erased || !a.Offers(fact.Transfer, d.Clock()) {
 			return message.Queued{}, err // once it was accepted, the owner is another
 		}
-		return transfer(mailtext.TransferProposed, mailtext.TransferFacts{Email: fact.Email, Until: fact.OpenUntil})
+		return transfer(mailtext.TransferProposed, mailtext.TransferFacts{Until: fact.OpenUntil})
 	case account.OwnershipTransferDeclined{}.EventType():
 		return transfer(mailtext.TransferDeclined, mailtext.TransferFacts{})
 	case account.OwnershipTransferExpired{}.EventType():

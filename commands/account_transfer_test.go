@@ -91,7 +91,7 @@ func (says[S, E]) Permission() domain.Permission         { return delegation.Sys
 func (c says[S, E]) Decide(S, commands.Env) ([]E, error) { return []E{c.fact}, nil }
 
 // TestAnErasureFindsTheAddressesOfOffers erases a user who gave an account away,
-// kept something of it, and was offered another one.
+// kept something of it, has another address since, and was offered another one.
 func TestAnErasureFindsTheAddressesOfOffers(t *testing.T) {
 	t.Parallel()
 	s, id := newCustomer(t)
@@ -113,7 +113,7 @@ func TestAnErasureFindsTheAddressesOfOffers(t *testing.T) {
 		}
 		return done.ID
 	}
-	toZoe, toAna := offer("acc_2", zoe.Email), offer("acc_1", "ana@example.com")
+	toAna := offer("acc_1", "ana@example.com")
 	last := func(e account.Event) (found eventstore.Recorded) {
 		t.Helper()
 		for r, err := range s.Store.ReadStream(t.Context(), "account-acc_1", 0) {
@@ -172,12 +172,21 @@ func TestAnErasureFindsTheAddressesOfOffers(t *testing.T) {
 		}
 	}
 
+	// It has another address since.
+	if err := s.askForAddress(id, newAddress, zoe.Password); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.verify(s.secret(mailtext.ChangeEmail)); err != nil {
+		t.Fatal(err)
+	}
+	toZoe := offer("acc_2", newAddress)
+
 	// The account that was given away is not erased with its former owner.
 	asked := s.ask(id)
 	if asked.Status != privacy.StatusAccepted || len(asked.Accounts) != 0 {
 		t.Fatalf("%s with %v", asked.Status, asked.Accounts)
 	}
-	if got, want := profiles(asked), []string{id, kept, toZoe}; !sameSubjects(got, want) {
+	if got, want := profiles(asked), []string{id, kept, toZoe, toAna}; !sameSubjects(got, want) {
 		t.Errorf("the keys are of %v, not of %v", got, want)
 	}
 	// With its new owner it is.

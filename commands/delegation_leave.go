@@ -7,7 +7,6 @@ import (
 
 	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/delegation"
-	"github.com/hostfold/hostfold/domain/user"
 )
 
 // LeaveAccount gives up what the caller holds on an account as a delegate.
@@ -46,13 +45,4 @@ func (d *Dispatcher) FinishLeaving(ctx context.Context, call Call, delegationID 
 	}
 	call.Account = fact.Account
 	return d.revokeTokens(ctx, call, fact.Account, fact.User, meta.Position)
-}
-
-// whoLeft is the user of a delegation, as the owner is told.
-func (d *Dispatcher) whoLeft(ctx context.Context, delegationID string, cause uuid.UUID) (user.User, error) {
-	fact, _, err := eventOf[delegation.Left](ctx, d.Streams(), delegation.Decider.At(delegationID), cause)
-	if err != nil {
-		return user.User{}, err
-	}
-	return Load(ctx, d.Streams(), user.Decider.At(fact.User))
 }

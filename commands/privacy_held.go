@@ -146,33 +146,44 @@ func (d *Dispatcher) MessagesTo(ctx context.Context, userID string) ([]string, e
 	return d.about(ctx, message.Decider.Category, slices.Compact(ids)...)
 }
 
-// invitations finds those that name the user's address or are of its accounts.
+// invitations finds those that name the user, now or by an address that it had,
+// or are of its accounts. Mails of offers name the owner, too, under the offer's
+// key.
 func (d *Dispatcher) invitations(ctx context.Context, h *held) error {
 	u, err := Load(ctx, d.Streams(), user.Decider.At(h.user))
 	if err != nil {
 		return err
 	}
-	return d.eachEvent(ctx, []string{delegation.Decider.Category, account.Decider.Category}, func(r eventstore.Recorded) error {
+	found, owner, last := map[string]bool{}, map[string]string{}, map[string]string{}
+	err = d.eachEvent(ctx, []string{delegation.Decider.Category, account.Decider.Category}, func(r eventstore.Recorded) error {
 		e, m, err := d.Codec.Decode(ctx, r)
 		if err != nil {
 			return storeError("read the log", err)
 		}
-		var subject, email string
+		var subject, email, named string
 		switch fact := e.(type) {
 		case delegation.DelegateInvited:
 			subject, email = fact.Invitation, fact.Email
+			last[m.AggregateID] = fact.Invitation
+		case delegation.InvitationAccepted:
+			subject, named = last[m.AggregateID], fact.User
 		case delegation.Kept:
-			subject, email = fact.Invitation, fact.Email
+			subject, email, named = fact.Invitation, fact.Email, fact.User
+		case account.Opened:
+			owner[m.AggregateID] = fact.Owner
 		case account.OwnershipTransferProposed:
-			subject, email = fact.Transfer, fact.Email
-		default:
-			return nil
+			subject, email, named = fact.Transfer, fact.Email, owner[m.AggregateID]
+		case account.OwnershipTransferred:
+			owner[m.AggregateID] = fact.To
+			subject, named = fact.Transfer, fact.To
 		}
-		if slices.Contains(h.accounts, m.Account) || user.NormalEmail(email) == user.NormalEmail(u.Email) {
-			h.invitations = append(h.invitations, subject)
+		if subject != "" && (named == h.user || slices.Contains(h.accounts, m.Account) || user.NormalEmail(email) == user.NormalEmail(u.Email)) {
+			found[subject] = true
 		}
 		return nil
 	})
+	h.invitations = slices.Sorted(maps.Keys(found))
+	return err
 }
 
 // contactsOf finds the contacts of other accounts that have the user's address.

@@ -20,11 +20,11 @@ func (w Writer) DelegationInvitation(d delegation.Delegation, by user.User, acco
 	return m, err
 }
 
-// DelegateLeft tells an account's owner that a delegate gave its rights up.
-func (w Writer) DelegateLeft(id string, u user.User, of About, who user.User) (message.Queued, error) {
-	return w.about(DelegateLeft, delegateLeftVersion, id, u, of, map[string]any{
-		"Who": named(who.Name, ""), "Email": who.Email, "Link": w.link("portal", of.Account, "users"),
-	})
+// DelegateLeft tells an account's owner that a delegate gave its rights up. The
+// mail is under the owner's key: it does not name the delegate, who may be erased
+// before the owner is; the page does.
+func (w Writer) DelegateLeft(id string, u user.User, of About) (message.Queued, error) {
+	return w.about(DelegateLeft, delegateLeftVersion, id, u, of, map[string]any{"Link": w.link("portal", of.Account, "users")})
 }
 
 // named is a name in a mail to somebody who did not ask for it: strangers chose

@@ -171,7 +171,7 @@ func TestOwnersHearOfAnOffer(t *testing.T) {
 	t.Parallel()
 	u := user.User{Email: "zoe@example.com", Name: "Zoé", Verified: true}
 	of := mailtext.About{Account: "acc_1", Name: "Martin SARL"}
-	facts := mailtext.TransferFacts{Email: "ana@example.com", Until: time.Date(2026, 3, 1, 9, 5, 0, 0, time.UTC)}
+	facts := mailtext.TransferFacts{Until: time.Date(2026, 3, 1, 9, 5, 0, 0, time.UTC)}
 	texts := map[string]bool{}
 	for _, locale := range []user.Locale{user.French, user.English} {
 		u.Locale = locale
@@ -189,14 +189,14 @@ func TestOwnersHearOfAnOffer(t *testing.T) {
 				if err != nil || !strings.Contains(m.Text, "Martin SARL") || !strings.Contains(m.Text, link) || mailtext.HasLink(m.Template) || (m.Account == "") != (step == mailtext.TransferGiven) {
 					t.Errorf("%s in %s: %v: %+v", step, locale, err, m)
 				}
-				if step == mailtext.TransferProposed && (!strings.Contains(m.Text, "ana@example.com") || !strings.Contains(m.Text, "2026")) {
+				if step == mailtext.TransferProposed && !strings.Contains(m.Text, "2026") {
 					t.Errorf("%s", m.Text)
 				}
 				texts[m.Subject+m.Text] = true
 			}
 		}
-		left, err := writer.DelegateLeft("usr_1", u, of, user.User{Name: "call 0800 123456", Email: "dan@example.com"})
-		if err != nil || !strings.Contains(left.Subject, "dan@example.com") || strings.Contains(left.Text, "0800") || !strings.Contains(left.Text, "/acc_1/users\n") {
+		left, err := writer.DelegateLeft("usr_1", u, of)
+		if err != nil || !strings.Contains(left.Subject, "Martin SARL") || !strings.Contains(left.Text, "/acc_1/users\n") {
 			t.Errorf("%v: %+v", err, left)
 		}
 	}

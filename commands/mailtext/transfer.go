@@ -35,14 +35,14 @@ const (
 
 // TransferFacts are what a notice says beside the step.
 type TransferFacts struct {
-	// Email is whom the account is offered to, Until how long.
-	Email string
+	// Until is how long the account is offered.
 	Until time.Time
 	// Keeps is true when the former owner keeps something.
 	Keeps bool
 }
 
-// TransferNotice tells an owner, or a former one, what happened to the offer.
+// TransferNotice tells an owner, or a former one, what happened to the offer. The
+// mail is under its reader's key: as DelegateLeft, it names nobody else.
 func (w Writer) TransferNotice(id string, u user.User, of About, step TransferStep, f TransferFacts) (message.Queued, error) {
 	link := w.link("portal", of.Account, "transfer")
 	switch step {
@@ -53,7 +53,7 @@ func (w Writer) TransferNotice(id string, u user.User, of About, step TransferSt
 	case TransferProposed, TransferDeclined, TransferExpired:
 	}
 	m, err := w.about(TransferNotice, transferNoticeVersion, id, u, of, map[string]any{
-		"What": string(step), "Email": plain(f.Email), "Until": dayOf(f.Until, u.Locale), "Keeps": f.Keeps, "Link": link,
+		"What": string(step), "Until": dayOf(f.Until, u.Locale), "Keeps": f.Keeps, "Link": link,
 	})
 	if step == TransferGiven {
 		m.Account = "" // it is the former owner's own mail
