@@ -89,12 +89,15 @@ const ClosingQueue = "closing"
 func (AnswerClosing) InsertOpts() river.InsertOpts { return river.InsertOpts{Queue: ClosingQueue} }
 
 type answerClosing struct {
-	river.WorkerDefaults[AnswerClosing]
+	wholeLog[AnswerClosing]
 	d *commands.Dispatcher
 }
 
-// Timeout bounds one attempt, which reads the log from end to end.
-func (*answerClosing) Timeout(*river.Job[AnswerClosing]) time.Duration { return time.Hour }
+// wholeLog are the defaults of workers that read the log from end to end.
+type wholeLog[A river.JobArgs] struct{ river.WorkerDefaults[A] }
+
+// Timeout bounds one attempt.
+func (wholeLog[A]) Timeout(*river.Job[A]) time.Duration { return time.Hour }
 
 // Work answers, unless that was done. The answer is today's, also when the
 // request has a given time.
@@ -191,7 +194,7 @@ func (FinishTransfer) InsertOpts() river.InsertOpts { return river.InsertOpts{Qu
 func (FinishTransfer) Kind() string { return "finish_transfer" }
 
 type finishTransfer struct {
-	river.WorkerDefaults[FinishTransfer]
+	wholeLog[FinishTransfer]
 	d *commands.Dispatcher
 }
 

@@ -108,7 +108,7 @@ func (FinishLeaving) Kind() string { return "finish_leaving" }
 func (FinishLeaving) InsertOpts() river.InsertOpts { return river.InsertOpts{Queue: ClosingQueue} }
 
 type finishLeaving struct {
-	river.WorkerDefaults[FinishLeaving]
+	wholeLog[FinishLeaving]
 	d *commands.Dispatcher
 }
 
