@@ -52,7 +52,8 @@ func (d *Dispatcher) delegationID(account, email string) string {
 }
 
 // inviting does what mails an invitation, unless its address, the caller or the
-// account had many lately. What mails nothing does not count.
+// account had many lately. What mails nothing does not count; what may have been
+// done without an answer, to a caller who hung up for instance, may mail.
 func (d *Dispatcher) inviting(ctx context.Context, call Call, accountID, email string, do func() (Receipt, error)) (Receipt, error) {
 	if call.Grants.System {
 		return do()
@@ -65,8 +66,8 @@ func (d *Dispatcher) inviting(ctx context.Context, call Call, accountID, email s
 		return Receipt{}, err
 	}
 	receipt, err := do()
-	if err == nil && !receipt.Replayed {
-		return receipt, nil
+	if err == nil && !receipt.Replayed || errors.Is(err, domain.ErrUnavailable) {
+		return receipt, err
 	}
 	ctx, cancel := d.bound(context.WithoutCancel(ctx))
 	defer cancel()
