@@ -1,10 +1,14 @@
 package migrations_test
 
 import (
+	"os"
+	"slices"
 	"sync"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
 
 	"github.com/hostfold/hostfold/projections/migrations"
 	"github.com/hostfold/hostfold/projections/projectiontest"
@@ -49,5 +53,44 @@ func TestUp(t *testing.T) {
 	}
 	if err := migrations.Up(t.Context(), db); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestClosedAccountsAreTheRightsOwn: the lane of the accounts, which may be
+// behind or ahead, has no say in who only reads.
+func TestClosedAccountsAreTheRightsOwn(t *testing.T) {
+	t.Parallel()
+	db, _ := projectiontest.Empty(t)
+	if _, err := db.Exec(t.Context(), `CREATE SCHEMA feed`); err != nil {
+		t.Fatal(err)
+	}
+	std := stdlib.OpenDBFromPool(db)
+	t.Cleanup(func() { _ = std.Close() })
+	all, err := goose.NewProvider(goose.DialectPostgres, std, os.DirFS("."),
+		goose.WithTableName("feed.goose_version"), goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := all.UpTo(t.Context(), 190); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec(t.Context(), `
+		INSERT INTO read.rights (holder, role, accounts) VALUES
+			('usr_1', '', '{"acc_closed": {"owner": true, "closed": true}, "acc_open": {"owner": true}}'),
+			('usr_2', '', '{"acc_open": {"delegation": "dlg_1"}}'),
+			('usr_3', 'admin', 'null')`); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := all.UpTo(t.Context(), 200); err != nil {
+		t.Fatal(err)
+	}
+	rows, _ := db.Query(t.Context(), `SELECT account FROM read.closed_account`)
+	closed, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil || !slices.Equal(closed, []string{"acc_closed"}) {
+		t.Errorf("closed are %v, %v", closed, err)
+	}
+	var flags int
+	if err := db.QueryRow(t.Context(), `SELECT count(*) FROM read.rights WHERE accounts::text LIKE '%"closed"%'`).Scan(&flags); err != nil || flags > 0 {
+		t.Errorf("%d rows say it too, %v", flags, err)
 	}
 }
