@@ -64,13 +64,20 @@ type Person struct {
 func (d *Dispatcher) ReadInvitation(ctx context.Context, call Call, cmd ReadInvitation) (Invitation, error) {
 	ctx, cancel := d.bound(ctx)
 	defer cancel()
-	_, invitation, id, err := d.invited(ctx, call, cmd.Token, cmd.IP)
+	call, invitation, id, err := d.invited(ctx, call, cmd.Token, cmd.IP)
 	if err != nil {
 		return Invitation{}, err
 	}
-	target := delegation.Decider.At(id)
+	accept, err := accepting(call, invitation, id).Gather(ctx, d.Streams())
+	if err != nil {
+		return Invitation{}, err
+	}
+	target := accept.Target()
 	at, err := Load(ctx, d.Streams(), target)
-	if err == nil && !at.Offers(invitation, d.Clock()) {
+	if err == nil {
+		_, err = accept.Decide(at, Env{Now: d.Clock()})
+	}
+	if err == nil && !at.Offers(invitation, d.Clock()) { // it was accepted by the caller
 		err = delegation.ErrInvitationOver
 	}
 	if err != nil {
@@ -117,8 +124,7 @@ func (d *Dispatcher) AcceptInvitation(ctx context.Context, call Call, cmd Accept
 	if err != nil {
 		return Receipt{}, "", err
 	}
-	_, holds := call.Grants.Accounts[call.Account]
-	receipt, err := Execute(ctx, d, call, acceptInvitation{id: id, invitation: invitation, user: call.Grants.User, holds: holds})
+	receipt, err := Execute(ctx, d, call, accepting(call, invitation, id))
 	return receipt, call.Account, err
 }
 
@@ -183,6 +189,12 @@ type acceptInvitation struct {
 	id, invitation, user string
 	holds                bool
 	refusal              error
+}
+
+// accepting is the caller's acceptance of an invitation to the call's account.
+func accepting(call Call, invitation, id string) acceptInvitation {
+	_, holds := call.Grants.Accounts[call.Account]
+	return acceptInvitation{id: id, invitation: invitation, user: call.Grants.User, holds: holds}
 }
 
 func (c acceptInvitation) Target() delegation.Target   { return delegation.Decider.At(c.id) }

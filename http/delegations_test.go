@@ -157,6 +157,10 @@ func TestAnInvitationIsReadBeforeItIsAnswered(t *testing.T) {
 	w.play(t,
 		step{"it gives nothing", carol, "GET", "/v1/accounts/" + ada.account, "", nil, 404, "", nil},
 		step{"it does not replay", carol, "POST", preview, token(secret), []string{"Idempotency-Key", "k"}, 400, "idempotency_not_supported", nil},
+		step{"the account is to be closed", ada, "POST", "/v1/accounts/" + ada.account + "/closing", "", nil, 202, "", nil},
+		step{"what cannot be accepted is not shown", carol, "POST", preview, token(secret), nil, 409, "account_closing", nil},
+		step{"it stays open", ada, "DELETE", "/v1/accounts/" + ada.account + "/closing", "", nil, 200, "", nil},
+		step{"it can be seen again", carol, "POST", preview, token(secret), nil, 200, "", nil},
 		step{"withdrawn", ada, "DELETE", list + "/" + id, "", nil, 200, "", nil},
 		step{"there is nothing to see", carol, "POST", preview, token(secret), nil, 409, "invitation_over", nil},
 	)
