@@ -120,10 +120,11 @@ func (ClosingRefused) apply(a Account) Account {
 	return a
 }
 
-// Closed says that the account is over: it is read by its owner and by staff,
-// and nothing of it is changed any more.
+// Closed says that the account is over: it is only read, by its owner, by staff,
+// and by delegates until what they hold has ended with it, and nothing of it is
+// changed any more.
 type Closed struct {
-	// Owner is who may read it.
+	// Owner is who goes on reading it.
 	Owner string `json:"owner"`
 	// Erasure is true when it ended with the erasure of its owner.
 	Erasure bool `json:"erasure,omitempty"`

@@ -34,9 +34,9 @@ var ErrOutOfReach = &domain.Error{
 // Impersonating are the grants of a staff member whose session acts for an
 // account: with what its owner may hand on, but for what is out of reach. What
 // the owner alone may do, API tokens, second factors, and to mark what the
-// account is told as read are out of reach anyway. A role that may not act for accounts gets nothing, nor
-// does one that lacks its second factor, nor who has the account's rights
-// otherwise.
+// account is told as read are out of reach anyway. A role that may not act for
+// accounts gets nothing, nor does one that lacks its second factor, nor who has
+// the account's rights otherwise.
 func (g Grants) Impersonating(i Impersonation) Grants {
 	if _, own := g.Accounts[i.Account]; own || !Can(g, "", StaffImpersonate, Resource{}) {
 		return g
