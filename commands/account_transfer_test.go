@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -197,6 +198,77 @@ func TestAnErasureFindsTheAddressesOfOffers(t *testing.T) {
 	if got, want := profiles(asked), []string{ana, "acc_1", kept, toAna}; !sameSubjects(got, want) {
 		t.Errorf("the keys are of %v, not of %v", got, want)
 	}
+}
+
+// TestWhoAcceptsAnAccountIsNotClosedMeanwhile: an account does not end up with
+// an owner who is no more.
+func TestWhoAcceptsAnAccountIsNotClosedMeanwhile(t *testing.T) {
+	t.Parallel()
+	begin := func(t *testing.T) (o *office, accept func() error) {
+		t.Helper()
+		o = newOffice(t)
+		ana := o.works("ana", delegation.RoleSupport)
+		do(o.shop, commands.OpenAccount{AccountID: "acc_1", Owner: ana, Name: "Ana", Kind: account.Individual, Country: "FR", Currency: "EUR"})
+		call := commandtest.SystemCall()
+		call.Account = "acc_1"
+		offer, err := o.ProposeTransfer(t.Context(), call, commands.ProposeTransfer{AccountID: "acc_1", Email: zoe.Email})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := o.MailTransfer(t.Context(), commandtest.SystemCall(), uuid.New(), "acc_1", offer.ID); err != nil {
+			t.Fatal(err)
+		}
+		token, call := o.secret(mailtext.OwnershipTransfer), by(o.zoe)
+		return o, func() error {
+			_, _, err := o.AcceptTransfer(t.Context(), call, commands.AcceptTransfer{Token: token})
+			return err
+		}
+	}
+	shut := func(o *office) error {
+		own := by(o.zoe)
+		own.Grants.Fresh = delegation.Fresh{Password: true}
+		_, err := o.other.CloseUser(o.t.Context(), own, commands.CloseUser{UserID: o.zoe, Password: zoe.Password})
+		return err
+	}
+	t.Run("the account comes first", func(t *testing.T) {
+		t.Parallel()
+		o, accept := begin(t)
+		o.race.before("account-", func() {
+			if err := shut(o); !errors.Is(err, user.ErrTakesOver) {
+				t.Errorf("answered %v", err)
+			}
+		})
+		if err := accept(); err != nil {
+			t.Error(err)
+		}
+		if a := load(o.shop, account.Decider.At("acc_1")); a.Owner != o.zoe || o.user(o.zoe).IsClosed {
+			t.Errorf("%s owns it, closed %v", a.Owner, o.user(o.zoe).IsClosed)
+		}
+		if err := accept(); err != nil { // the same again claims nothing
+			t.Error(err)
+		}
+		o.mu.Lock()
+		o.now = o.now.Add(10 * time.Minute)
+		o.mu.Unlock()
+		if err := shut(o); err != nil { // whose rights, of this call, own nothing
+			t.Error(err)
+		}
+	})
+	t.Run("the end comes first", func(t *testing.T) {
+		t.Parallel()
+		o, accept := begin(t)
+		o.race.before("user-", func() {
+			if err := shut(o); err != nil {
+				t.Error(err)
+			}
+		})
+		if err := accept(); domain.KindOf(err) != domain.KindConflict && domain.KindOf(err) != domain.KindDenied {
+			t.Errorf("answered %v", err)
+		}
+		if a := load(o.shop, account.Decider.At("acc_1")); a.Owner == o.zoe || !o.user(o.zoe).IsClosed {
+			t.Errorf("%s owns it, closed %v", a.Owner, o.user(o.zoe).IsClosed)
+		}
+	})
 }
 
 // profiles are the subjects whose profile keys an erasure destroys.

@@ -34,7 +34,7 @@ func (d *Dispatcher) CloseUser(ctx context.Context, call Call, cmd CloseUser) (R
 	for _, grant := range call.Grants.Accounts {
 		owns = owns || grant.Owner && !grant.Closed
 	}
-	if _, err := u.Close(owns); err != nil {
+	if _, err := u.Close(owns, d.Clock()); err != nil {
 		return Receipt{}, err // and no session has ended
 	}
 	receipt, err := endingSessions(ctx, d, cmd.UserID, "", func() (Receipt, error) {
@@ -86,7 +86,7 @@ func (c closeUser) Decide(u user.User, env Env) ([]user.Event, error) {
 	if c.of(u, env.Now) {
 		return nil, staff.ErrActive
 	}
-	return u.Close(c.owns)
+	return u.Close(c.owns, env.Now)
 }
 
 // LockUser keeps a user out until it is unlocked.

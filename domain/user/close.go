@@ -1,6 +1,10 @@
 package user
 
-import "github.com/hostfold/hostfold/domain"
+import (
+	"time"
+
+	"github.com/hostfold/hostfold/domain"
+)
 
 // Locked says that staff keep the user out until it is unlocked.
 type Locked struct {
@@ -59,8 +63,9 @@ func (Closed) apply(u User) User {
 	return u
 }
 
-// Close ends the user for good, unless it owns an account that is open.
-func (u User) Close(ownsAccounts bool) ([]Event, error) {
+// Close ends the user for good, unless it owns an account that is open, or may
+// be about to.
+func (u User) Close(ownsAccounts bool, now time.Time) ([]Event, error) {
 	switch {
 	case !u.Exists():
 		return nil, ErrMissing
@@ -70,6 +75,8 @@ func (u User) Close(ownsAccounts bool) ([]Event, error) {
 		return nil, ErrLocked
 	case ownsAccounts:
 		return nil, ErrOwnsAccounts
+	case now.Before(u.Owning):
+		return nil, ErrTakesOver
 	}
 	return []Event{Closed{}}, nil
 }

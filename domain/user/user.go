@@ -8,6 +8,7 @@ package user
 
 import (
 	"strings"
+	"time"
 
 	"github.com/hostfold/hostfold/domain"
 )
@@ -50,6 +51,7 @@ var Decider = domain.Decider[User, Event]{
 		domain.TypeOf[FactorResetCancelled](),
 		domain.TypeOf[FactorsReset](),
 		domain.TypeOf[HiringClaimed](),
+		domain.TypeOf[OwnershipClaimed](),
 	},
 }
 
@@ -75,6 +77,8 @@ type User struct {
 	Reset FactorReset
 	// Hiring is the last claim of who hires the user.
 	Hiring HiringClaimed
+	// Owning is until when the user may be about to own an account.
+	Owning time.Time
 }
 
 // Status is where a user stands.

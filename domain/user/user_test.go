@@ -3,6 +3,7 @@ package user_test
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/hostfold/hostfold/domain/domaintest"
 	"github.com/hostfold/hostfold/domain/user"
@@ -132,7 +133,7 @@ func TestLockingAndClosing(t *testing.T) {
 	lock := func(u user.User) (events, error) { return u.Lock("abuse") }
 	unlock := func(u user.User) (events, error) { return u.Unlock() }
 	shut := func(owns bool) func(user.User) (events, error) {
-		return func(u user.User) (events, error) { return u.Close(owns) }
+		return func(u user.User) (events, error) { return u.Close(owns, noon) }
 	}
 	c := domaintest.For(t, user.Decider).Given(registered)
 	c.When(unlock).ThenNothing()
@@ -142,9 +143,13 @@ func TestLockingAndClosing(t *testing.T) {
 	locked.When(unlock).Then(user.Unlocked{}).When(shut(false)).Then(user.Closed{})
 	c.When(func(u user.User) (events, error) { return u.Lock(" ") }).RefusedField("reason")
 	c.When(shut(true)).Refused(user.ErrOwnsAccounts)
+	owning := func(until time.Time) user.Event { return user.OwnershipClaimed{Transfer: "otr_1", Until: until} }
+	c.When(func(u user.User) (events, error) { return u.ClaimOwnership("otr_1", noon) }).Then(owning(noon)).When(shut(false)).Then(user.Closed{})
+	c.Given(owning(noon.Add(time.Second)), owning(noon)).When(shut(false)).Refused(user.ErrTakesOver)
 	closed := c.When(shut(false)).Then(user.Closed{})
 	closed.When(shut(false)).ThenNothing()
 	closed.When(lock).Refused(user.ErrClosed)
+	closed.When(func(u user.User) (events, error) { return u.ClaimOwnership("otr_1", noon) }).Refused(user.ErrClosed)
 	closed.When(unlock).Refused(user.ErrClosed)
 	nobody := domaintest.For(t, user.Decider)
 	nobody.When(shut(false)).Refused(user.ErrMissing)
