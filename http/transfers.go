@@ -18,7 +18,9 @@ const transferPath = "/v1/accounts/{account}/ownership-transfers"
 type OfferedAccount struct {
 	commands.TransferOffer
 	Counts      projections.Counts `json:"counts"`
-	Delegations []OfferedDelegate  `json:"delegations" doc:"Who acts for the account, or was asked to; the first hundred."`
+	Delegations []OfferedDelegate  `json:"delegations" doc:"Who acts for the account, or was asked to; the newest hundred."`
+	// MoreDelegations is true when those are not all.
+	MoreDelegations bool `json:"more_delegations,omitempty" doc:"True when there are others."`
 }
 
 // OfferedDelegate is one who acts for an account that is offered.
@@ -44,12 +46,10 @@ func (c Config) ReadTransfer(ctx context.Context, call commands.Call, cmd comman
 		return OfferedAccount{}, err
 	}
 	board.Counts.UnreadNotifications = nil // not before it is the reader's
-	all, err := c.Reader.Delegations(ctx, shown, offer.Account, projections.Page{Limit: 100})
-	out := OfferedAccount{TransferOffer: offer, Counts: board.Counts, Delegations: []OfferedDelegate{}}
-	for _, row := range all.Items {
-		if row.Status == delegation.StatusActive || row.Status == delegation.StatusInvited {
-			out.Delegations = append(out.Delegations, OfferedDelegate{row.Email, row.Status, row.Permissions, row.Scope, row.ExpiresAt})
-		}
+	rows, more, err := c.Reader.Acting(ctx, shown, offer.Account)
+	out := OfferedAccount{TransferOffer: offer, Counts: board.Counts, Delegations: []OfferedDelegate{}, MoreDelegations: more}
+	for _, row := range rows {
+		out.Delegations = append(out.Delegations, OfferedDelegate{row.Email, row.Status, row.Permissions, row.Scope, row.ExpiresAt})
 	}
 	return out, err
 }

@@ -176,7 +176,7 @@ func TestAnOfferIsHeldUp(t *testing.T) {
 	list := base + "/ownership-transfers"
 	_, toStaff := w.offer(t, ada, clerk.email, "")
 	w.play(t,
-		step{"staff own nothing", clerk, "POST", acceptedAt, token(toStaff), nil, 409, "transfer_to_staff", nil},
+		step{"staff take nothing over", clerk, "POST", acceptedAt, token(toStaff), nil, 409, "transfer_to_staff", nil},
 		step{"they decline", clerk, "POST", declinedAt, token(toStaff), nil, 200, "", nil},
 		step{"again", clerk, "POST", declinedAt, token(toStaff), nil, 200, "", nil},
 		step{"and cannot accept after that", clerk, "POST", acceptedAt, token(toStaff), nil, 409, "transfer_over", nil},

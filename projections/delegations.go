@@ -128,6 +128,32 @@ func (r *Reader) Delegations(ctx context.Context, g delegation.Grants, account s
 	return paged(found, limit, "delegations", func(row DelegationRow) (time.Time, string) { return row.CreatedAt, row.ID })
 }
 
+// maxActing is how many delegates Acting answers.
+const maxActing = 100
+
+// Acting lists the newest of those who act for an account by now, or were asked
+// to; more is true when there are others.
+func (r *Reader) Acting(ctx context.Context, g delegation.Grants, account string) (found []DelegationRow, more bool, err error) {
+	if err := r.allowUsers(ctx, g, account); err != nil {
+		return nil, false, err
+	}
+	rows, _ := r.db.Query(ctx, `
+		SELECT *
+		FROM (
+			SELECT `+delegationColumns+`
+			FROM read.delegation
+			WHERE account = $1 AND ($2::text[] IS NULL OR scope_ids <@ $2 AND NOT scope ? 'all')
+		) d
+		WHERE status IN ('active', 'invited')
+		ORDER BY created_at DESC, id DESC
+		LIMIT $3`, account, delegationsWithin(g, account), maxActing+1)
+	found, err = pgx.CollectRows(rows, pgx.RowToStructByName[DelegationRow])
+	if err != nil {
+		return nil, false, fmt.Errorf("list delegates: %w", err)
+	}
+	return found[:min(len(found), maxActing)], len(found) > maxActing, nil
+}
+
 // Delegation is one delegation of an account.
 func (r *Reader) Delegation(ctx context.Context, g delegation.Grants, account, id string) (DelegationRow, error) {
 	if err := r.allowUsers(ctx, g, account); err != nil {

@@ -40,7 +40,7 @@ var (
 	ErrTransferOver    = domain.Conflict("transfer_over", "This offer is over; ask for another one.")
 	ErrTransferOwn     = domain.Conflict("transfer_own_account", "You own this account already.")
 	ErrTransferHeld    = domain.Conflict("transfer_held", "This account cannot change hands now; ask its owner, or our support.")
-	ErrTransferStaff   = domain.Conflict("transfer_to_staff", "Staff act for customers and own no account; use another log-in.")
+	ErrTransferStaff   = domain.Conflict("transfer_to_staff", "Staff take over no account of a customer; use another log-in.")
 )
 
 // publicTransfer is what the event feed shows of an offer.
