@@ -362,9 +362,10 @@ func (c declineTransfer) Decide(a account.Account, env Env) ([]account.Event, er
 }
 
 // FinishTransfer does what follows from another owner: the API tokens that the
-// former one had on the account are revoked, what either had as a delegate ends, and then the former one gets what it keeps, in this order, so that no
-// token outlives the hand-over. A process manager calls it because of the event,
-// and may again at any time.
+// former one had on the account are revoked, what either had as a delegate ends,
+// and then the former one gets what it keeps, in this order, so that no token
+// outlives the hand-over. A process manager calls it because of the event, and
+// may again at any time.
 func (d *Dispatcher) FinishTransfer(ctx context.Context, call Call, accountID string, cause uuid.UUID) error {
 	fact, meta, err := eventOf[account.OwnershipTransferred](ctx, d.Streams(), account.Decider.At(accountID), cause)
 	if err != nil {
