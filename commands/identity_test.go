@@ -404,15 +404,16 @@ func TestAnAccountIsOpenedByItsOwner(t *testing.T) {
 	t.Parallel()
 	open := commands.OpenAccount{Name: "Zoé Martin", Kind: account.Individual, Country: "FR", Currency: "EUR"}
 	opened := account.Opened{Owner: "usr_1", Name: "Zoé Martin", Kind: account.Individual, Country: "FR", Currency: "EUR"}
-	commandtest.For(t, account.Decider).When(open).Then(opened)
-	commandtest.For(t, account.Decider).Given(opened).When(open).Refused(account.ErrExists)
+	zoe := domain.Actor{Kind: domain.ActorUser, ID: "usr_1"}
+	commandtest.For(t, account.Decider).When(open.By(zoe)).Then(opened)
+	commandtest.For(t, account.Decider).Given(opened).When(open.By(zoe)).Refused(account.ErrExists)
 
 	forged := open
 	forged.Owner = "usr_2"
-	commandtest.For(t, account.Decider).When(forged).Then(opened)
+	commandtest.For(t, account.Decider).When(forged.By(zoe)).Then(opened)
 	theirs := opened
 	theirs.Owner = "usr_2"
-	commandtest.For(t, account.Decider).By(domain.Actor{Kind: domain.ActorDemo, ID: "demo"}).When(forged).Then(theirs)
+	commandtest.For(t, account.Decider).When(forged.By(domain.Actor{Kind: domain.ActorDemo, ID: "demo"})).Then(theirs)
 }
 
 func TestAnAccountIsItsOwnOwnerInTheMetadata(t *testing.T) {

@@ -716,6 +716,8 @@ func (c order) Identify(newID func(string) string) order {
 	return order{c.OpenAccount.Identify(newID)}
 }
 
+func (c order) By(actor domain.Actor) order { return order{c.OpenAccount.By(actor)} }
+
 func TestSomeCommandsNeedAVerifiedAddress(t *testing.T) {
 	t.Parallel()
 	s := newPortal(t)
