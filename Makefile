@@ -31,10 +31,10 @@ build: ## build bin/hostfold
 run: setup-run build ## set up, build, and run the portal with the demo
 	bin/hostfold serve --demo
 
-# The browser's walk takes longest and comes first, so that nothing waits for it
-# alone; three packages at once, since some of them wait more than they compute.
+# What takes longest comes first, so that nothing waits for it alone; three
+# packages at once, since some of them wait more than they compute.
 test: setup-test ## set up and run every test, those with a browser and with Node included
-	$(NODE) $(BESIDE) $(GO) test -p 3 ./http/portal ./...
+	$(NODE) $(BESIDE) $(GO) test -p 3 ./http/portal ./http ./cmd/hostfold ./...
 
 check: format-check lint race tidy-check catalogue ## format, lint, race tests, tidy and catalogue checks
 
@@ -81,7 +81,7 @@ format-check: $(LINT)
 # all of them ran in `make test`. The binary that a whole-system test starts is raced
 # too, and killed less often than there.
 race: setup-test
-	HOSTFOLD_TEST_KILLS=4 $(BESIDE) $(GO) test -race -short -timeout 20m ./...
+	HOSTFOLD_TEST_KILLS=4 $(BESIDE) $(GO) test -race -short -timeout 20m ./http ./http/portal ./cmd/hostfold ./...
 
 tidy-check:
 	$(GO) mod tidy -diff
