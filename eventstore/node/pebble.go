@@ -20,11 +20,7 @@ func (e *Engine) pebbleOptions(fs vfs.FS) *pebble.Options {
 		FormatMajorVersion:          pebble.FormatNewest,
 		MemTableSize:                16 << 20,
 		MemTableStopWritesThreshold: 4,
-		// Twice Pebble's own, so that a stream's entries are sorted in half as often:
-		// they are most of what compactions cost an append (docs/benchmarks.md).
-		L0CompactionThreshold: 8,
-		L0StopWritesThreshold: 32,
-		Logger:                pebbleLogger{e},
+		Logger:                      pebbleLogger{e},
 		EventListener: &pebble.EventListener{
 			BackgroundError: func(err error) { e.fail(fmt.Errorf("background write: %w", err)) },
 			DataCorruption:  func(info pebble.DataCorruptionInfo) { e.fail(e.folder.corrupt(info)) },
