@@ -343,6 +343,19 @@ checks["a page whose session has ended is quiet"] = async (browser) => {
   await other.context.close();
 };
 
+checks["a page goes with its session, in every tab"] = async (browser) => {
+  const { context, page } = await visitor(browser);
+  const beside = await context.newPage();
+  await beside.goto(`${scene.url}${pages().account}`);
+  await page.click("#account-menu summary");
+  await page.click("form[action$=logout] button");
+  await page.waitForURL("**/portal/login**");
+  await beside.waitForURL("**/portal/login**");
+  const text = await beside.innerText("body");
+  must(!text.includes(scene.email) && !text.includes("Lannoy"), "the other tab still shows whose page it was");
+  await context.close();
+};
+
 checks["a page finds its way back after the network was away"] = async (browser) => {
   const { context, page } = await visitor(browser);
   await context.setOffline(true);
