@@ -51,7 +51,7 @@ golden: ## write the golden JSON of new events, and new commands' names (old one
 bench: setup-run ## measure beside the limits and print the table
 	$(GO) run ./cmd/hostfold bench
 
-soak: setup-test ## the long proofs: crashes, kills, fuzzing (about two hours)
+soak: setup-test ## the long proofs: crashes, kills, fuzzing (hours)
 	$(NODE) HOSTFOLD_SOAK=1 HOSTFOLD_TEST_KILLS=50 $(BESIDE) $(GO) test -timeout 2h -count=1 ./...
 	@grep -rl --include=*_test.go '^func Fuzz' . | while read -r file; do \
 		sed -n 's/^func \(Fuzz[A-Za-z0-9]*\).*/\1/p' "$$file" | while read -r fuzz; do \
