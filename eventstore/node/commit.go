@@ -126,9 +126,9 @@ func (c *committer) gather(first *Ticket) {
 // commit decides the group and makes it durable as one batch. After an error
 // it is not known what is on disk, and nothing more is written.
 func (c *committer) commit() error {
-	if c.e.broken.Load() {
+	if why := c.e.broken.Load(); why != nil {
 		for _, t := range c.group {
-			t.err = ErrClosed
+			t.err = *why
 		}
 		return nil
 	}
@@ -147,7 +147,7 @@ func (c *committer) commit() error {
 	c.e.observed.sync.observe(synced.Sub(written))
 	c.e.observed.group.observe(synced.Sub(began))
 	c.e.observed.appended.Add(uint64(len(c.staged)))
-	if c.e.broken.Load() {
+	if c.e.broken.Load() != nil {
 		return errBroken
 	}
 	if err := c.e.mark.advance(c.last); err != nil {

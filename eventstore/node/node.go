@@ -30,7 +30,7 @@ import (
 )
 
 // ErrClosed says that the engine was closed, or that it stopped because a
-// write failed. It wraps eventstore.ErrUnavailable.
+// write failed, and then why. It wraps eventstore.ErrUnavailable.
 var ErrClosed = fmt.Errorf("event store is closed: %w", eventstore.ErrUnavailable)
 
 // ErrStreamName refuses a stream name: empty, "$$", "$all", or over MaxStreamName.
@@ -94,10 +94,9 @@ type Engine struct {
 	life   sync.RWMutex
 	closed bool
 
-	broken    atomic.Bool
-	breakOnce sync.Once
-	tickets   sync.Pool
-	observed  observed
+	broken   atomic.Pointer[error] // why nothing is read or written any more
+	tickets  sync.Pool
+	observed observed
 }
 
 var _ eventstore.Store = (*Engine)(nil)
@@ -223,7 +222,11 @@ func (e *Engine) WaitHead(ctx context.Context, after eventstore.Position) (event
 // enter begins a call that touches the database; call leave when done with it.
 func (e *Engine) enter() (leave func(), err error) {
 	e.life.RLock()
-	if e.closed || e.broken.Load() {
+	if why := e.broken.Load(); why != nil {
+		e.life.RUnlock()
+		return nil, *why
+	}
+	if e.closed {
 		e.life.RUnlock()
 		return nil, ErrClosed
 	}
@@ -232,11 +235,13 @@ func (e *Engine) enter() (leave func(), err error) {
 
 // fail stops the engine after a failed write: nothing after it is acknowledged.
 func (e *Engine) fail(err error) {
-	e.broken.Store(true)
-	e.breakOnce.Do(func() {
-		e.durable.close()
-		e.o.Fatal(fmt.Errorf("event store %s: %w", e.dir, err))
-	})
+	err = fmt.Errorf("event store %s: %w", e.dir, err)
+	why := fmt.Errorf("%w: %w", ErrClosed, err)
+	if !e.broken.CompareAndSwap(nil, &why) {
+		return
+	}
+	e.durable.close()
+	e.o.Fatal(err)
 }
 
 func (o Options) withDefaults() Options {

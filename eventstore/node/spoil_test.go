@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -177,8 +176,7 @@ func scavenged(t *testing.T) (image, []eventstore.Recorded) {
 // error, and what it read.
 func usable(t *testing.T, fs vfs.FS) (events map[uuid.UUID]eventstore.Recorded, err error) {
 	t.Helper()
-	var fatal atomic.Pointer[error] // any goroutine of the engine may meet the damage
-	e, err := node.Open("node", node.Options{FS: fs, Fatal: func(err error) { fatal.Store(&err) }})
+	e, err := node.Open("node", node.Options{FS: fs, Fatal: func(error) {}})
 	if err != nil {
 		return nil, err
 	}
@@ -191,7 +189,7 @@ func usable(t *testing.T, fs vfs.FS) (events map[uuid.UUID]eventstore.Recorded, 
 	streams := map[string]bool{}
 	for r, err := range e.ReadAll(t.Context(), eventstore.Start) {
 		if err != nil {
-			return nil, worse(fatal.Load(), err)
+			return nil, why(t, e, err)
 		}
 		events[r.ID] = r
 		streams[r.Stream] = true
@@ -200,7 +198,7 @@ func usable(t *testing.T, fs vfs.FS) (events map[uuid.UUID]eventstore.Recorded, 
 	for name := range streams {
 		for _, err := range e.ReadStream(t.Context(), name, 0) {
 			if err != nil {
-				return nil, worse(fatal.Load(), err)
+				return nil, why(t, e, err)
 			}
 			read++
 		}
@@ -208,13 +206,15 @@ func usable(t *testing.T, fs vfs.FS) (events map[uuid.UUID]eventstore.Recorded, 
 	if read != len(events) {
 		t.Errorf("the log has %d events, its streams %d", len(events), read)
 	}
-	return events, worse(fatal.Load(), nil)
+	return events, why(t, e, nil)
 }
 
-// worse is what an operator sees: the process ends with the fatal error.
-func worse(fatal *error, err error) error {
-	if fatal != nil {
-		return *fatal
+// why is what stopped the engine, which it tells whoever calls it afterwards,
+// or else err: any goroutine of it may have met the damage.
+func why(t *testing.T, e *node.Engine, err error) error {
+	t.Helper()
+	if _, stopped := e.Head(t.Context()); stopped != nil {
+		return stopped
 	}
 	return err
 }
