@@ -5,7 +5,9 @@
 //
 // Tests find the server in HOSTFOLD_TEST_DATABASE_URL. The address is
 // the same in every run, so that go test knows what need not run again; nothing
-// but an empty folder for it is left behind.
+// but an empty folder for it is left behind. Where the machine has memory to
+// spare, temporary files are kept there (TMPDIR is set, unless it was set
+// before): most of what the tests write is databases that live for a second.
 //
 // It must not set up anything that a test could start for itself.
 package main
@@ -45,6 +47,16 @@ func main() {
 
 // run starts Postgres, then the command, and ends both.
 func run(ctx context.Context, name string, args []string) (err error) {
+	dir, unlock, err := ownFolder()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	sweep, err := intoMemory(filepath.Base(dir))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, sweep()) }()
 	server, err := postgres.StartTemp(ctx, os.Getenv("HOSTFOLD_POSTGRES"))
 	if err != nil {
 		return err
@@ -54,11 +66,13 @@ func run(ctx context.Context, name string, args []string) (err error) {
 		defer cancel()
 		err = errors.Join(err, server.Stop(stopCtx))
 	}()
-	url, unlock, err := sameAddress(server.URL())
+	url, err := sameAddress(server.URL(), dir)
 	if err != nil {
 		return err
 	}
-	defer unlock()
+	defer func() {
+		err = errors.Join(err, os.Remove(filepath.Join(dir, "socket")), os.Remove(filepath.Join(dir, "pass")))
+	}()
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.Env = append(os.Environ(), "HOSTFOLD_TEST_DATABASE_URL="+url)
@@ -67,36 +81,39 @@ func run(ctx context.Context, name string, args []string) (err error) {
 	return cmd.Run()
 }
 
-// sameAddress gives the server an address that is the same in the next run, for
-// go test runs a package again when a variable that it read has changed: a link
-// to the socket's folder and a file with the password, in the first of a few
-// folders that no other run has locked. What a killed run left there is replaced.
-func sameAddress(server string) (address string, unlock func(), err error) {
-	u, err := url.Parse(server)
-	if err != nil {
-		return "", nil, fmt.Errorf("address of the test Postgres: %w", err)
-	}
+// ownFolder is the first of a few folders that no other run has locked.
+func ownFolder() (dir string, unlock func(), err error) {
 	for i := range 100 {
 		dir := filepath.Join(os.TempDir(), fmt.Sprintf("hostfold-test-%d-%d", os.Getuid(), i))
-		lock, err := lockOwn(dir)
-		if err != nil {
-			continue
+		if lock, err := lockOwn(dir); err == nil {
+			return dir, func() { _ = lock.Close() }, nil
 		}
-		password, _ := u.User.Password()
-		q := u.Query()
-		link, pass := filepath.Join(dir, "socket"), filepath.Join(dir, "pass")
-		err = errors.Join(
-			os.RemoveAll(link), os.Symlink(q.Get("host"), link),
-			os.RemoveAll(pass), os.WriteFile(pass, []byte("*:*:*:*:"+password+"\n"), 0o600))
-		if err != nil {
-			return "", nil, errors.Join(fmt.Errorf("prepare %s: %w", dir, err), lock.Close())
-		}
-		q.Set("host", link)
-		q.Set("passfile", pass)
-		u.User, u.RawQuery = url.User(u.User.Username()), q.Encode()
-		return u.String(), func() { _ = errors.Join(os.Remove(link), os.Remove(pass), lock.Close()) }, nil
 	}
 	return "", nil, fmt.Errorf("no folder hostfold-test-… in %s is free: remove those that belong to nobody", os.TempDir())
+}
+
+// sameAddress gives the server an address that is the same in the next run, for
+// go test runs a package again when a variable that it read has changed: a link
+// to the socket's folder and a file with the password, in dir. What a killed run
+// left there is replaced.
+func sameAddress(server, dir string) (string, error) {
+	u, err := url.Parse(server)
+	if err != nil {
+		return "", fmt.Errorf("address of the test Postgres: %w", err)
+	}
+	password, _ := u.User.Password()
+	q := u.Query()
+	link, pass := filepath.Join(dir, "socket"), filepath.Join(dir, "pass")
+	err = errors.Join(
+		os.RemoveAll(link), os.Symlink(q.Get("host"), link),
+		os.RemoveAll(pass), os.WriteFile(pass, []byte("*:*:*:*:"+password+"\n"), 0o600))
+	if err != nil {
+		return "", fmt.Errorf("prepare %s: %w", dir, err)
+	}
+	q.Set("host", link)
+	q.Set("passfile", pass)
+	u.User, u.RawQuery = url.User(u.User.Username()), q.Encode()
+	return u.String(), nil
 }
 
 // lockOwn makes a folder that only this user may enter, if need be, and locks it.
