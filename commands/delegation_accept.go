@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/hostfold/hostfold/commands/mailtext"
 	"github.com/hostfold/hostfold/commands/vault"
 	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/account"
@@ -30,11 +31,20 @@ func (d *Dispatcher) MailInvitation(ctx context.Context, call Call, cause uuid.U
 	if err != nil {
 		return err
 	}
-	mail, err := d.Mails.DelegationInvitation(at, by, a.Name)
+	mail, err := d.Mails.DelegationInvitation(invitationMail(cause, invitation), at, by, a.Name)
 	if err != nil {
 		return err
 	}
-	return d.mailLink(ctx, call, cause, vault.MailToken{Purpose: vault.Invitation, Credential: id, ExpiresAt: at.OpenUntil}, mail)
+	return d.mailLink(ctx, call, cause, vault.MailToken{
+		Purpose: vault.Invitation, UserID: invitation, Credential: id, ExpiresAt: at.OpenUntil,
+	}, mail)
+}
+
+// invitationMail is the id of the mail of an invitation, because of the event
+// that invited. It is the subject of the mail's key, too: the mail names who
+// invites beside who is invited, and is erased with either (privacy_held.go).
+func invitationMail(cause uuid.UUID, invitation string) string {
+	return MessageID(cause, mailtext.DelegationInvitation, invitation)
 }
 
 // ReadInvitation looks at what a mailed link invites to.

@@ -33,8 +33,8 @@ type held struct {
 	// payment, 0 without any.
 	billed int
 	// invitations are those that name the user's address, and those of its
-	// accounts, offers of accounts and what former owners kept among them: each
-	// has a key of its own.
+	// accounts, offers of accounts and what former owners kept among them, and
+	// the mails of invitations that name the user: each has a key of its own.
 	invitations []string
 	// contacts are those of other accounts that have the user's address.
 	contacts []string
@@ -154,7 +154,8 @@ func (d *Dispatcher) invitations(ctx context.Context, h *held) error {
 	if err != nil {
 		return err
 	}
-	found, owner, last := map[string]bool{}, map[string]string{}, map[string]string{}
+	found, mails := map[string]bool{}, map[string]string{} // mails by invitation
+	owner, last := map[string]string{}, map[string]string{}
 	err = d.eachEvent(ctx, []string{delegation.Decider.Category, account.Decider.Category}, func(r eventstore.Recorded) error {
 		e, m, err := d.Codec.Decode(ctx, r)
 		if err != nil {
@@ -165,6 +166,11 @@ func (d *Dispatcher) invitations(ctx context.Context, h *held) error {
 		case delegation.DelegateInvited:
 			subject, email = fact.Invitation, fact.Email
 			last[m.AggregateID] = fact.Invitation
+			mails[fact.Invitation] = invitationMail(m.EventID, fact.Invitation)
+			// Of what a part of the system asks for the mail names the owner.
+			if m.Actor.ID == h.user || m.Actor.Kind != domain.ActorUser && owner[m.Account] == h.user {
+				found[mails[fact.Invitation]] = true
+			}
 		case delegation.InvitationAccepted:
 			subject, named = last[m.AggregateID], fact.User
 		case delegation.Kept:
@@ -182,6 +188,11 @@ func (d *Dispatcher) invitations(ctx context.Context, h *held) error {
 		}
 		return nil
 	})
+	for invitation, mail := range mails {
+		if found[invitation] {
+			found[mail] = true
+		}
+	}
 	h.invitations = slices.Sorted(maps.Keys(found))
 	return err
 }

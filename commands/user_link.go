@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -21,9 +22,10 @@ const (
 )
 
 // mailLink queues a mail with a link. The link is made first: a mail whose link
-// is not there is not sent.
+// is not there is not sent. It is the mail's reader's, unless it says whose.
 func (d *Dispatcher) mailLink(ctx context.Context, call Call, cause uuid.UUID, link vault.MailToken, mail message.Queued) error {
-	link.ID, link.UserID = MessageID(cause, mail.Template, mail.User), mail.User
+	link.UserID = cmp.Or(link.UserID, mail.User)
+	link.ID = MessageID(cause, mail.Template, link.UserID)
 	if err := d.Vault.AddMailToken(ctx, link); err != nil {
 		return err
 	}

@@ -12,6 +12,9 @@ import (
 	"github.com/hostfold/hostfold/commands"
 	"github.com/hostfold/hostfold/commands/commandtest"
 	"github.com/hostfold/hostfold/commands/effects/mail"
+	"github.com/hostfold/hostfold/domain"
+	"github.com/hostfold/hostfold/domain/delegation"
+	"github.com/hostfold/hostfold/domain/message"
 	"github.com/hostfold/hostfold/domain/money"
 	"github.com/hostfold/hostfold/domain/user"
 	"github.com/hostfold/hostfold/eventstore"
@@ -86,5 +89,55 @@ func TestAnErasureRemovesMailsAndItsTimersAreMadeAnewFromTheLog(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatalf("timers made anew: %v, before: %v", c.timers(), before)
 		}
+	}
+}
+
+// TestWhoInvitesIsErasedFromTheMail erases a delegate who invited another one:
+// the mail named it, and what the other one holds stays.
+func TestWhoInvitesIsErasedFromTheMail(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	c := newCompany(t, mail.Folder{Dir: dir})
+	c.start()
+	bob, ana := c.also("bob"), c.also("ana")
+	everything := delegation.Terms{Permissions: []domain.Permission{"*"}, Scope: delegation.Scope{All: true}}
+	invite := func(call commands.Call, email string) (id string) {
+		t.Helper()
+		invited, err := c.InviteDelegate(t.Context(), call, commands.InviteDelegate{AccountID: "acc_1", Email: email, Terms: everything})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return invited.ID
+	}
+	invite(as(c.owner), "bob@example.com")
+	hers := invite(by(bob, &delegation.Grant{Delegation: "dlg_bob", Terms: everything}), "ana@example.com")
+	c.waitFor("message.sent.", 2)
+	run(c, commands.VouchDelegation{DelegationID: hers, UserID: ana})
+
+	if _, err := c.RequestErasureFor(t.Context(), commandtest.SystemCall(), commands.RequestErasureFor{UserID: bob}); err != nil {
+		t.Fatal(err)
+	}
+	c.waitFor("privacy.subject_key_destroyed.", 4) // of bob, of its invitation, and of both mails
+	for deadline := time.Now().Add(patience); ; <-time.After(10 * time.Millisecond) {
+		left, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(left) == 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("left of the mails: %v", left)
+		}
+	}
+	for _, queued := range c.waitFor("message.queued.", 2) {
+		e, _, err := c.Codec.Decode(t.Context(), queued)
+		if m, ok := e.(message.Queued); err != nil || !ok || m.Text != eventstore.Erased || m.Recipient != eventstore.Erased {
+			t.Errorf("the mail reads %+v, %v", e, err)
+		}
+	}
+	d, err := commands.Load(t.Context(), c.Streams(), delegation.Decider.At(hers))
+	if err != nil || d.Status != delegation.StatusActive || d.Email != "ana@example.com" {
+		t.Errorf("what the other holds reads %+v, %v", d, err)
 	}
 }

@@ -10,9 +10,10 @@ import (
 )
 
 // DelegationInvitation asks the person with an address, who may have no log-in
-// yet, to act for an account. It is written in the language of whoever asks.
-func (w Writer) DelegationInvitation(d delegation.Delegation, by user.User, accountName string) (message.Queued, error) {
-	m, err := w.write(DelegationInvitation, delegationInvitationVersion, d.Invitation, user.User{Email: d.Email, Locale: by.Locale}, map[string]any{
+// yet, to act for an account. It is written in the language of whoever asks, and
+// encrypted by the key of id.
+func (w Writer) DelegationInvitation(id string, d delegation.Delegation, by user.User, accountName string) (message.Queued, error) {
+	m, err := w.write(DelegationInvitation, delegationInvitationVersion, id, user.User{Email: d.Email, Locale: by.Locale}, map[string]any{
 		"By": named(by.Name, ""), "Email": by.Email, "Account": named(accountName, d.Account), "Link": w.secretLink("invitation"),
 		"Until": dayOf(d.OpenUntil, by.Locale),
 	})

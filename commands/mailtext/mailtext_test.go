@@ -146,7 +146,7 @@ func TestNamesInMailsToStrangersAreNames(t *testing.T) {
 	ask := func(name string) string {
 		t.Helper()
 		d := delegation.Delegation{Account: "acc_1", Email: "carol@example.com", Invitation: "ivt_1", OpenUntil: time.Date(2026, 3, 1, 9, 5, 0, 0, time.UTC)}
-		invited, err1 := writer.DelegationInvitation(d, user.User{Name: name, Email: "by@example.com", Locale: user.English, Verified: true}, name)
+		invited, err1 := writer.DelegationInvitation("msg_1", d, user.User{Name: name, Email: "by@example.com", Locale: user.English, Verified: true}, name)
 		contacted, err2 := writer.ContactVerification("ctc_1", contact.Contact{Account: "acc_1", Details: contact.Details{Email: "carol@example.com"}}, name, user.French, d.OpenUntil)
 		if err := errors.Join(err1, err2); err != nil || !strings.Contains(invited.Text, "by@example.com") {
 			t.Errorf("%v: %s", err, invited.Text)
