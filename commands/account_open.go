@@ -9,7 +9,8 @@ import (
 	"github.com/hostfold/hostfold/domain/delegation"
 )
 
-// OpenAccount opens an account; the caller becomes its owner.
+// OpenAccount opens an account; the caller becomes its owner. What people ask
+// for goes through the Dispatcher's method.
 type OpenAccount struct {
 	AccountID string          `json:"-"`
 	Name      string          `json:"name"`
@@ -21,6 +22,21 @@ type OpenAccount struct {
 	// Owner is given by the demo, imports and the command line, who open
 	// accounts for others.
 	Owner string `json:"-"`
+}
+
+// OpenAccount opens an account for the caller, who is claimed as its owner first.
+func (d *Dispatcher) OpenAccount(ctx context.Context, call Call, cmd OpenAccount) (Receipt, error) {
+	ctx, cancel := d.bound(ctx)
+	defer cancel()
+	cmd = cmd.Identify(func(kind string) string { return NewID(call.CommandID, kind) }).By(call.Actor)
+	err := authorise(call, cmd.Permission(), delegation.Resource{Kind: account.Decider.Category, ID: cmd.AccountID})
+	if err == nil {
+		err = claimFor(ctx, d, call, cmd, claimOwnership{user: cmd.Owner, account: cmd.AccountID})
+	}
+	if err != nil {
+		return Receipt{}, err
+	}
+	return Execute(ctx, d, call, cmd)
 }
 
 // Identify gives the account its id.

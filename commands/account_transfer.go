@@ -225,7 +225,8 @@ func (d *Dispatcher) AcceptTransfer(ctx context.Context, call Call, cmd AcceptTr
 		return Receipt{}, "", err
 	}
 	accept := acceptTransfer{id: call.Account, transfer: transfer, user: call.Grants.User}
-	if err := d.claimOwnership(ctx, call, accept); err != nil {
+	claim := claimOwnership{user: accept.user, account: call.Account, transfer: transfer}
+	if err := claimFor(ctx, d, call, accept, claim); err != nil {
 		return Receipt{}, "", err
 	}
 	receipt, err := Execute(ctx, d, call, accept)
@@ -234,39 +235,6 @@ func (d *Dispatcher) AcceptTransfer(ctx context.Context, call Call, cmd AcceptTr
 	}
 	receipt.ID = transfer
 	return receipt, call.Account, d.stopActingFor(ctx, call.Step("end acting"), call.Account, impersonation.ByTransfer)
-}
-
-// claimOwnership claims who accepts an account on its own stream, so that it is
-// not closed meanwhile (domain/user). What is refused, or was done before,
-// claims nothing; a claim of which nothing comes ends by itself.
-func (d *Dispatcher) claimOwnership(ctx context.Context, call Call, cmd acceptTransfer) error {
-	f, err := fold(ctx, d.Streams(), cmd.Target(), call.CommandID, folded[account.Account]{})
-	if err != nil || f.own != nil {
-		return err
-	}
-	ready, err := cmd.Gather(ctx, d.Streams())
-	if err != nil {
-		return err
-	}
-	changes, err := ready.Decide(f.state, Env{Now: d.Clock()})
-	if err != nil || len(changes) == 0 {
-		return err
-	}
-	until := d.Clock().Add(holdFor)
-	_, err = Execute(ctx, d, call.Step("claim "+until.UTC().String()), claimOwnership{user: cmd.user, transfer: cmd.transfer, until: until})
-	return err
-}
-
-type claimOwnership struct {
-	user, transfer string
-	until          time.Time
-}
-
-func (c claimOwnership) Target() user.Target         { return user.Decider.At(c.user) }
-func (claimOwnership) Permission() domain.Permission { return delegation.System }
-
-func (c claimOwnership) Decide(u user.User, _ Env) ([]user.Event, error) {
-	return u.ClaimOwnership(c.transfer, c.until)
 }
 
 // DeclineTransfer turns an offer down.

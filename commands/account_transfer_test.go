@@ -200,6 +200,31 @@ func TestAnErasureFindsTheAddressesOfOffers(t *testing.T) {
 	}
 }
 
+// shut closes Zoé, in another process, with rights to no account.
+func shut(o *office) error {
+	own := by(o.zoe)
+	own.Grants.Fresh = delegation.Fresh{Password: true}
+	_, err := o.other.CloseUser(o.t.Context(), own, commands.CloseUser{UserID: o.zoe, Password: zoe.Password})
+	return err
+}
+
+// closes closes an account.
+func (o *office) closes(id string) {
+	o.t.Helper()
+	call := commandtest.SystemCall()
+	call.Account = id
+	if _, err := o.RequestClosing(o.t.Context(), call, commands.RequestClosing{AccountID: id}); err != nil {
+		o.t.Fatal(err)
+	}
+	a := load(o.shop, account.Decider.At(id))
+	if err := o.AnswerClosing(o.t.Context(), commandtest.SystemCall(), id, a.Closing); err != nil {
+		o.t.Fatal(err)
+	}
+	if a := load(o.shop, account.Decider.At(id)); a.Status != account.StatusClosed {
+		o.t.Fatalf("%s is %s", id, a.Status)
+	}
+}
+
 // TestWhoAcceptsAnAccountIsNotClosedMeanwhile: an account does not end up with
 // an owner who is no more.
 func TestWhoAcceptsAnAccountIsNotClosedMeanwhile(t *testing.T) {
@@ -224,12 +249,6 @@ func TestWhoAcceptsAnAccountIsNotClosedMeanwhile(t *testing.T) {
 			return err
 		}
 	}
-	shut := func(o *office) error {
-		own := by(o.zoe)
-		own.Grants.Fresh = delegation.Fresh{Password: true}
-		_, err := o.other.CloseUser(o.t.Context(), own, commands.CloseUser{UserID: o.zoe, Password: zoe.Password})
-		return err
-	}
 	t.Run("the account comes first", func(t *testing.T) {
 		t.Parallel()
 		o, accept := begin(t)
@@ -247,10 +266,40 @@ func TestWhoAcceptsAnAccountIsNotClosedMeanwhile(t *testing.T) {
 		if err := accept(); err != nil { // the same again claims nothing
 			t.Error(err)
 		}
+		if err := shut(o); !errors.Is(err, user.ErrOwnsAccounts) { // though the call's rights are older
+			t.Errorf("answered %v", err)
+		}
 		o.mu.Lock()
 		o.now = o.now.Add(10 * time.Minute)
 		o.mu.Unlock()
 		if err := shut(o); err != nil { // whose rights, of this call, own nothing
+			t.Error(err)
+		}
+	})
+	t.Run("the account was closed since", func(t *testing.T) {
+		t.Parallel()
+		o, accept := begin(t)
+		if err := accept(); err != nil {
+			t.Fatal(err)
+		}
+		o.closes("acc_1")
+		if err := shut(o); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("the offer is taken back", func(t *testing.T) {
+		t.Parallel()
+		o, accept := begin(t)
+		o.race.before("account-", func() {
+			if err := shut(o); !errors.Is(err, user.ErrTakesOver) {
+				t.Errorf("answered %v", err)
+			}
+			do(&shop{t: t, Dispatcher: o.other}, commands.WithdrawTransfer{AccountID: "acc_1"})
+		})
+		if err := accept(); !errors.Is(err, account.ErrTransferOver) {
+			t.Errorf("answered %v", err)
+		}
+		if err := shut(o); err != nil {
 			t.Error(err)
 		}
 	})

@@ -6,6 +6,7 @@ import (
 
 	"github.com/hostfold/hostfold/commands/vault"
 	"github.com/hostfold/hostfold/domain"
+	"github.com/hostfold/hostfold/domain/account"
 	"github.com/hostfold/hostfold/domain/delegation"
 	"github.com/hostfold/hostfold/domain/staff"
 	"github.com/hostfold/hostfold/domain/user"
@@ -30,16 +31,19 @@ func (d *Dispatcher) CloseUser(ctx context.Context, call Call, cmd CloseUser) (R
 	if err != nil {
 		return Receipt{}, err
 	}
-	owns := false
+	owns := false // as far as the call's rights go
 	for _, grant := range call.Grants.Accounts {
 		owns = owns || grant.Owner && !grant.Closed
 	}
-	if _, err := u.Close(owns, d.Clock()); err != nil {
+	shut := closeUser{user: cmd.UserID, owns: owns}
+	ready, err := shut.Gather(ctx, d.Streams())
+	if err == nil {
+		_, err = ready.Decide(u, Env{Now: d.Clock()})
+	}
+	if err != nil {
 		return Receipt{}, err // and no session has ended
 	}
-	receipt, err := endingSessions(ctx, d, cmd.UserID, "", func() (Receipt, error) {
-		return Execute(ctx, d, call, closeUser{user: cmd.UserID, owns: owns})
-	})
+	receipt, err := endingSessions(ctx, d, cmd.UserID, "", func() (Receipt, error) { return Execute(ctx, d, call, shut) })
 	if err != nil {
 		return Receipt{}, err
 	}
@@ -69,16 +73,21 @@ func (d *Dispatcher) FinishClose(ctx context.Context, call Call, id string) erro
 type closeUser struct {
 	user string
 	owns bool
+	// accounts are those that the user was claimed for.
+	accounts map[string]account.Account
 	worker
 }
 
 func (c closeUser) Target() user.Target         { return user.Decider.At(c.user) }
 func (closeUser) Permission() domain.Permission { return delegation.Self }
 
-// Gather looks whether the user is staff.
+// Gather looks whether the user is staff, and what it has taken over.
 func (c closeUser) Gather(ctx context.Context, s Streams) (closeUser, error) {
 	var err error
-	c.worker, err = workerOf(ctx, s, c.user)
+	if c.worker, err = workerOf(ctx, s, c.user); err != nil {
+		return c, err
+	}
+	c.accounts, err = claimed(ctx, s, c.user)
 	return c, err
 }
 
@@ -86,7 +95,8 @@ func (c closeUser) Decide(u user.User, env Env) ([]user.Event, error) {
 	if c.of(u, env.Now) {
 		return nil, staff.ErrActive
 	}
-	return u.Close(c.owns, env.Now)
+	owns, takesOver := comeOf(u, c.user, c.accounts, env.Now)
+	return u.Close(c.owns || owns, takesOver)
 }
 
 // LockUser keeps a user out until it is unlocked.

@@ -14,7 +14,7 @@ func (a *api) accounts() {
 		location: "/v1/accounts/{id}", rights: true,
 		notes: "The caller becomes its owner.",
 	}, nil, func(ctx context.Context, call commands.Call, c commands.OpenAccount) (commands.Receipt, Ref, error) {
-		return ref(commands.Execute(ctx, a.Dispatcher, call, c))
+		return ref(a.Dispatcher.OpenAccount(ctx, call, c))
 	})
 	resource(a, operation{
 		method: http.MethodGet, path: "/v1/accounts/{account}", summary: "Read an account", model: "accounts",

@@ -77,7 +77,7 @@ func TestWhatIsCutOffAtAnyAppendEndsAsWithoutTheCut(t *testing.T) {
 
 // before are written before the fact that needs them, and of nothing comes
 // nothing: a key, and a claim that ends by itself.
-var before = []string{"subjectkey.created.v1", "user.hiring_claimed.v1", "user.ownership_claimed.v1"}
+var before = []string{"subjectkey.created.v1", "user.hiring_claimed.v1", "user.ownership_claimed.v2"}
 
 // play lets the story happen, with a cut at one of its appends, and answers the
 // types of its events, sorted, and of each of its appends.
@@ -311,6 +311,15 @@ func stories() map[string]story {
 			c.admins("ada", "eve")
 			c.also("bob")
 			return func() error { return c.hire("bob") }
+		}},
+		"opening an account": {last: "account.opened.v1", times: 1, given: func(c *company) func() error {
+			bob := c.also("bob")
+			call := as(bob)
+			call.Grants.Accounts = nil
+			return func() error {
+				_, err := c.OpenAccount(c.t.Context(), call, commands.OpenAccount{Name: "Bob", Kind: account.Individual, Country: "FR", Currency: "EUR"})
+				return err
+			}
 		}},
 		"closing a user": {last: "reservation.freed.v1", times: 1, given: func(c *company) func() error {
 			bob := c.also("bob")

@@ -125,6 +125,16 @@ func (a Account) Offers(transfer string, now time.Time) bool {
 	return a.offered(now) && a.Transfer.ID == transfer
 }
 
+// Awaits reports whether somebody may yet become the owner by an offer, or by
+// opening the account when there is none, "". It does not look at the clock:
+// whoever accepts may have done so before.
+func (a Account) Awaits(transfer string) bool {
+	if transfer == "" {
+		return !a.Exists()
+	}
+	return a.unended() && a.Transfer.ID == transfer
+}
+
 // ended is the account whose latest offer has come to its end.
 func (a Account) ended(s TransferStatus) Account {
 	if a.Transfer != nil {

@@ -55,6 +55,23 @@ func TestHandingAnAccountOver(t *testing.T) {
 		open.When(accept("otr_1", "usr_1", noon)).Refused(account.ErrTransferOwn)
 		open.When(accept("otr_2", "usr_2", noon)).Refused(account.ErrTransferOver)
 	})
+	t.Run("is awaited until the account says otherwise, whatever the time", func(t *testing.T) {
+		t.Parallel()
+		taken := open.When(withdraw("usr_1", "otr_1")).Then(account.OwnershipTransferWithdrawn{Transfer: "otr_1"})
+		for name, c := range map[string]struct {
+			state    account.Account
+			transfer string
+			want     bool
+		}{
+			"to be opened": {account.Account{}, "", true}, "opened": {known.State(), "", false},
+			"offered": {open.State(), "otr_1", true}, "another offer": {open.State(), "otr_2", false}, "no account": {account.Account{}, "otr_1", false},
+			"accepted": {given.State(), "otr_1", false}, "taken back": {taken.State(), "otr_1", false},
+		} {
+			if got := c.state.Awaits(c.transfer); got != c.want {
+				t.Errorf("%s: %v", name, got)
+			}
+		}
+	})
 	t.Run("is for the owner of now", func(t *testing.T) {
 		t.Parallel()
 		known.When(propose("usr_2", "otr_1", nil)).Refused(domain.ErrDenied)

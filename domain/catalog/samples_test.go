@@ -181,7 +181,7 @@ func samples() []domain.Event {
 		user.FactorResetCancelled{Reset: "rst_1", By: user.CancelledByFactor},
 		user.FactorsReset{Reset: "rst_1"},
 		user.HiringClaimed{After: 2, Until: noon},
-		user.OwnershipClaimed{Transfer: "otr_1", Until: noon},
+		user.OwnershipClaimed{Account: "acc_1", Transfer: "otr_1", Until: noon},
 	}
 }
 

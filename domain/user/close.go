@@ -1,10 +1,6 @@
 package user
 
-import (
-	"time"
-
-	"github.com/hostfold/hostfold/domain"
-)
+import "github.com/hostfold/hostfold/domain"
 
 // Locked says that staff keep the user out until it is unlocked.
 type Locked struct {
@@ -63,9 +59,9 @@ func (Closed) apply(u User) User {
 	return u
 }
 
-// Close ends the user for good, unless it owns an account that is open, or may
-// be about to.
-func (u User) Close(ownsAccounts bool, now time.Time) ([]Event, error) {
+// Close ends the user for good, unless it owns an account that is open, or takes
+// one over right now.
+func (u User) Close(ownsAccounts, takesOver bool) ([]Event, error) {
 	switch {
 	case !u.Exists():
 		return nil, ErrMissing
@@ -75,7 +71,7 @@ func (u User) Close(ownsAccounts bool, now time.Time) ([]Event, error) {
 		return nil, ErrLocked
 	case ownsAccounts:
 		return nil, ErrOwnsAccounts
-	case now.Before(u.Owning):
+	case takesOver:
 		return nil, ErrTakesOver
 	}
 	return []Event{Closed{}}, nil

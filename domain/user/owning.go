@@ -1,6 +1,7 @@
 package user
 
 import (
+	"maps"
 	"time"
 
 	"github.com/hostfold/hostfold/domain"
@@ -8,33 +9,40 @@ import (
 
 // OwnershipClaimed says that the user is about to own an account. It is written
 // before that fact, which is another stream's, so that this stream alone decides
-// that nobody is closed who owns one: whoever closes the user sees the claim, or
-// loses the race to it.
+// that nobody is closed who owns one: whoever closes the user sees the claim and
+// looks at the account, or loses the race to it.
 type OwnershipClaimed struct {
-	// Transfer is the offer that the user accepts.
-	Transfer string `json:"transfer"`
+	// Account is the account, "" in the first version of the event.
+	Account string `json:"account,omitempty"`
+	// Transfer is the offer that the user accepts, "" when it opens the account.
+	Transfer string `json:"transfer,omitempty"`
 	// Until is when the claim is over, whatever came of it: by then the user's
 	// rights tell what it owns.
 	Until time.Time `json:"until"`
 }
 
 // EventType is the name on disk.
-func (OwnershipClaimed) EventType() string { return "user.ownership_claimed.v1" }
+func (OwnershipClaimed) EventType() string { return "user.ownership_claimed.v2" }
 
 func (e OwnershipClaimed) apply(u User) User {
-	if e.Until.After(u.Owning) {
-		u.Owning = e.Until
+	if e.Until.After(u.Owning[e.Account].Until) {
+		u.Owning = maps.Clone(u.Owning)
+		if u.Owning == nil {
+			u.Owning = map[string]OwnershipClaimed{}
+		}
+		u.Owning[e.Account] = e
 	}
 	return u
 }
 
-// ErrTakesOver refuses to close whoever has lately accepted an account.
-var ErrTakesOver = domain.Conflict("takes_over_account", "You have just accepted an account; if it is not yours after all, try again in ten minutes.")
+// ErrTakesOver refuses to close whoever is about to own an account.
+var ErrTakesOver = domain.Conflict("takes_over_account", "You are opening or accepting an account right now; if none is yours after all, try again in ten minutes.")
 
-// ClaimOwnership lets a user become an account's owner, unless it is kept out.
-func (u User) ClaimOwnership(transfer string, until time.Time) ([]Event, error) {
+// ClaimOwnership lets a user become an account's owner, by an offer or by opening
+// it, unless it is kept out.
+func (u User) ClaimOwnership(account, transfer string, until time.Time) ([]Event, error) {
 	if err := u.MayEnter(); err != nil {
 		return nil, err
 	}
-	return []Event{OwnershipClaimed{Transfer: transfer, Until: until}}, nil
+	return []Event{OwnershipClaimed{Account: account, Transfer: transfer, Until: until}}, nil
 }

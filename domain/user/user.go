@@ -8,7 +8,6 @@ package user
 
 import (
 	"strings"
-	"time"
 
 	"github.com/hostfold/hostfold/domain"
 )
@@ -51,7 +50,7 @@ var Decider = domain.Decider[User, Event]{
 		domain.TypeOf[FactorResetCancelled](),
 		domain.TypeOf[FactorsReset](),
 		domain.TypeOf[HiringClaimed](),
-		domain.TypeOf[OwnershipClaimed](),
+		domain.TypeOf[OwnershipClaimed]().Since("user.ownership_claimed.v1"),
 	},
 }
 
@@ -77,8 +76,8 @@ type User struct {
 	Reset FactorReset
 	// Hiring is the last claim of who hires the user.
 	Hiring HiringClaimed
-	// Owning is until when the user may be about to own an account.
-	Owning time.Time
+	// Owning are the last claims of the user for accounts, by account.
+	Owning map[string]OwnershipClaimed
 }
 
 // Status is where a user stands.

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/hostfold/hostfold/domain/domaintest"
 	"github.com/hostfold/hostfold/domain/user"
 )
@@ -133,8 +135,9 @@ func TestLockingAndClosing(t *testing.T) {
 	lock := func(u user.User) (events, error) { return u.Lock("abuse") }
 	unlock := func(u user.User) (events, error) { return u.Unlock() }
 	shut := func(owns bool) func(user.User) (events, error) {
-		return func(u user.User) (events, error) { return u.Close(owns, noon) }
+		return func(u user.User) (events, error) { return u.Close(owns, false) }
 	}
+	claim := func(u user.User) (events, error) { return u.ClaimOwnership("acc_1", "otr_1", noon) }
 	c := domaintest.For(t, user.Decider).Given(registered)
 	c.When(unlock).ThenNothing()
 	locked := c.When(lock).Then(user.Locked{Reason: "abuse"})
@@ -143,13 +146,18 @@ func TestLockingAndClosing(t *testing.T) {
 	locked.When(unlock).Then(user.Unlocked{}).When(shut(false)).Then(user.Closed{})
 	c.When(func(u user.User) (events, error) { return u.Lock(" ") }).RefusedField("reason")
 	c.When(shut(true)).Refused(user.ErrOwnsAccounts)
-	owning := func(until time.Time) user.Event { return user.OwnershipClaimed{Transfer: "otr_1", Until: until} }
-	c.When(func(u user.User) (events, error) { return u.ClaimOwnership("otr_1", noon) }).Then(owning(noon)).When(shut(false)).Then(user.Closed{})
-	c.Given(owning(noon.Add(time.Second)), owning(noon)).When(shut(false)).Refused(user.ErrTakesOver)
+	c.When(func(u user.User) (events, error) { return u.Close(false, true) }).Refused(user.ErrTakesOver)
+	claimed := user.OwnershipClaimed{Account: "acc_1", Transfer: "otr_1", Until: noon}
+	c.When(claim).Then(claimed)
+	before := user.OwnershipClaimed{Account: "acc_1", Until: noon.Add(-time.Second)}
+	opens := user.OwnershipClaimed{Account: "acc_2", Until: noon}
+	if diff := cmp.Diff(map[string]user.OwnershipClaimed{"acc_1": claimed, "acc_2": opens}, c.Given(claimed, opens, before).State().Owning); diff != "" {
+		t.Error(diff)
+	}
 	closed := c.When(shut(false)).Then(user.Closed{})
 	closed.When(shut(false)).ThenNothing()
 	closed.When(lock).Refused(user.ErrClosed)
-	closed.When(func(u user.User) (events, error) { return u.ClaimOwnership("otr_1", noon) }).Refused(user.ErrClosed)
+	closed.When(claim).Refused(user.ErrClosed)
 	closed.When(unlock).Refused(user.ErrClosed)
 	nobody := domaintest.For(t, user.Decider)
 	nobody.When(shut(false)).Refused(user.ErrMissing)

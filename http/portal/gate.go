@@ -252,7 +252,7 @@ func (p *pages) openAccount(w http.ResponseWriter, r *http.Request) {
 	call, err := p.gateCall(r, caller, ask)
 	var receipt commands.Receipt
 	if err == nil {
-		receipt, err = commands.Execute(r.Context(), p.Dispatcher, call, ask)
+		receipt, err = p.Dispatcher.OpenAccount(r.Context(), call, ask)
 	}
 	if err != nil {
 		p.again(w, r, err, "open_account", "open_account.title", &page{Body: body}, "kind", "name", "country")
