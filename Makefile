@@ -12,7 +12,8 @@ BESIDE   := $(GO) run ./projections/postgres/testenv
 # where the system's is too old.
 CACHE    := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hostfold
 NODE     := PATH="$(CACHE)/node/bin:$$PATH" NODE_PATH=$(CACHE)/browser/node_modules:$(CACHE)/clients/node_modules \
-	HOSTFOLD_BROWSER_TESTS=1 HOSTFOLD_NODE_CLIENTS_TESTS=1
+	HOSTFOLD_BROWSER_TESTS=1 HOSTFOLD_NODE_CLIENTS_TESTS=1 \
+	HOSTFOLD_CHROMIUM="$$(command -v "$$HOSTFOLD_CHROMIUM" chromium-headless-shell chromium | head -n 1)"
 # How long make soak lets each fuzzer look, and each of the whole front door's.
 FUZZTIME ?= 2m
 FRONTTIME ?= 10m
