@@ -37,10 +37,13 @@ func (d *Dispatcher) CreditInvoice(ctx context.Context, call Call, cmd CreditInv
 	note := NewID(call.CommandID, "crn")
 	request := call
 	request.CommandID = StepID(call.CommandID, "request credit")
-	if _, err := Execute(ctx, d, request, requestCredit{invoice: cmd.InvoiceID, note: note, reason: cmd.Reason}); err != nil {
+	requested, err := Execute(ctx, d, request, requestCredit{invoice: cmd.InvoiceID, note: note, reason: cmd.Reason})
+	if err != nil {
 		return IssuedCredit{}, err
 	}
-	return d.FinishCredit(ctx, call, cmd.InvoiceID, note)
+	issued, err := d.FinishCredit(ctx, call, cmd.InvoiceID, note)
+	issued.Replayed = requested.Replayed // whoever finished it
+	return issued, err
 }
 
 // FinishCredit issues a credit note that its invoice has asked for; one that is

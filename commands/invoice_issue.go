@@ -32,10 +32,13 @@ func (d *Dispatcher) IssueInvoice(ctx context.Context, call Call, cmd IssueInvoi
 	defer cancel()
 	freeze := call
 	freeze.CommandID = StepID(call.CommandID, "freeze")
-	if _, err := Execute(ctx, d, freeze, freezeInvoice{id: cmd.InvoiceID}); err != nil {
+	frozen, err := Execute(ctx, d, freeze, freezeInvoice{id: cmd.InvoiceID})
+	if err != nil {
 		return IssuedInvoice{}, err
 	}
-	return d.FinishInvoice(ctx, call, cmd.InvoiceID)
+	issued, err := d.FinishInvoice(ctx, call, cmd.InvoiceID)
+	issued.Replayed = frozen.Replayed // whoever finished it
+	return issued, err
 }
 
 // FinishInvoice gives a frozen invoice its number; one that has it stays as it is.

@@ -310,7 +310,8 @@ func TestABrokenIssueIsFinishedWithoutAGap(t *testing.T) {
 			s := newShop(t).open()
 			id := s.draft(vps)
 			s.breakAt(at)
-			if _, err := s.IssueInvoice(t.Context(), commandtest.StaffCall("acc_1"), commands.IssueInvoice{InvoiceID: id}); domain.KindOf(err) != domain.KindUnavailable {
+			call := commandtest.StaffCall("acc_1")
+			if _, err := s.IssueInvoice(t.Context(), call, commands.IssueInvoice{InvoiceID: id}); domain.KindOf(err) != domain.KindUnavailable {
 				t.Fatalf("got %v", err)
 			}
 			s.store.Heal()
@@ -329,6 +330,9 @@ func TestABrokenIssueIsFinishedWithoutAGap(t *testing.T) {
 			want := map[string]string{"series.number_allocated": "F2026-000002", "invoice.issued": "F2026-000001"}[at]
 			if got.Number != want {
 				t.Errorf("number %s, want %s", got.Number, want)
+			}
+			if again, err := s.IssueInvoice(t.Context(), call, commands.IssueInvoice{InvoiceID: id}); err != nil || again.Number != want || !again.Replayed {
+				t.Errorf("the client's repeat: %+v, %v", again, err)
 			}
 			if numbers, _ := s.numbers(series.Invoice, 2026); len(numbers) != 2 {
 				t.Errorf("numbers %v", numbers)
@@ -430,7 +434,7 @@ func TestABrokenCreditIsFinishedWithItsReason(t *testing.T) {
 			if got := s.invoice(id); got.Status != invoice.StatusCredited {
 				t.Errorf("the invoice is %s", got.Status)
 			}
-			if got, err := s.CreditInvoice(t.Context(), call, commands.CreditInvoice{InvoiceID: id, Reason: "Billed twice"}); err != nil || got.Number != "A2026-000001" {
+			if got, err := s.CreditInvoice(t.Context(), call, commands.CreditInvoice{InvoiceID: id, Reason: "Billed twice"}); err != nil || got.Number != "A2026-000001" || !got.Replayed {
 				t.Errorf("the client's repeat: %+v, %v", got, err)
 			}
 		})
