@@ -4,12 +4,15 @@ import (
 	"context"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/hostfold/hostfold/commands/vault"
 	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/delegation"
 	"github.com/hostfold/hostfold/domain/impersonation"
 	"github.com/hostfold/hostfold/domain/staff"
 	"github.com/hostfold/hostfold/domain/user"
+	"github.com/hostfold/hostfold/eventstore"
 )
 
 // DeactivateStaff ends a staff member's work. The user stays, as a customer.
@@ -39,6 +42,35 @@ func (d *Dispatcher) DeactivateStaff(ctx context.Context, call Call, cmd Deactiv
 		return Receipt{}, err
 	}
 	return receipt, d.noteEnded(ctx, call, acting, impersonation.ByDismissal)
+}
+
+// FinishDismissal notes that what a dismissed staff member did for customers is
+// over: it was with its sessions, and who dismissed it may have died before
+// saying so. A process manager calls it because of the event.
+func (d *Dispatcher) FinishDismissal(ctx context.Context, call Call, memberID string, cause uuid.UUID) error {
+	_, dismissed, err := eventOf[staff.Deactivated](ctx, d.Streams(), staff.Decider.At(memberID), cause)
+	if err != nil || !dismissed.RecordedAt.Add(impersonation.Longest).After(d.Clock()) {
+		return err // what was on has ended at its time
+	}
+	var acting []vault.Impersonation
+	err = d.eachEvent(ctx, []string{impersonation.Decider.Category}, func(r eventstore.Recorded) error {
+		over := r.RecordedAt.Add(impersonation.Longest).Before(dismissed.RecordedAt)
+		if over || !r.Position.Before(dismissed.Position) || r.Type != (impersonation.Started{}).EventType() {
+			return nil
+		}
+		e, m, err := d.Codec.Decode(ctx, r)
+		if err != nil {
+			return storeError("read the log", err)
+		}
+		if begun, ok := e.(impersonation.Started); ok && begun.Staff == memberID {
+			acting = append(acting, vault.Impersonation{ID: m.AggregateID, Account: begun.Account})
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return d.noteEnded(ctx, call, acting, impersonation.ByDismissal)
 }
 
 type deactivateStaff struct {

@@ -20,6 +20,7 @@ import (
 	"github.com/hostfold/hostfold/domain/account"
 	"github.com/hostfold/hostfold/domain/contact"
 	"github.com/hostfold/hostfold/domain/delegation"
+	"github.com/hostfold/hostfold/domain/impersonation"
 	"github.com/hostfold/hostfold/domain/roster"
 	"github.com/hostfold/hostfold/domain/user"
 	"github.com/hostfold/hostfold/eventstore"
@@ -217,6 +218,41 @@ func (c *company) admins(names ...string) (ids []string) {
 	return ids
 }
 
+// support is a staff member of the support, who can act for acc_1.
+func (c *company) support(name string) (id string, act func() error) {
+	c.t.Helper()
+	id = c.also(name)
+	if _, err := c.HireStaff(c.t.Context(), commandtest.SystemCall(), commands.HireStaff{Email: name + "@example.com", Role: delegation.RoleSupport}); err != nil {
+		c.t.Fatal(err)
+	}
+	_, session, err := c.Vault.OpenSession(c.t.Context(), id, vault.Client{IP: "192.0.2.1"}, vault.LifeOf(true), vault.Proof{StaffRights: true})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	call := as(id)
+	call.Actor.Kind, call.Grants.Role, call.Grants.Accounts = domain.ActorStaff, delegation.RoleSupport, nil
+	return id, func() error {
+		_, err := c.StartImpersonation(c.t.Context(), call, commands.StartImpersonation{AccountID: "acc_1", Session: session.ID, Reason: "asked", Consent: true})
+		return err
+	}
+}
+
+// acts has a staff member act for acc_1.
+func (c *company) acts(name string) (id string) {
+	c.t.Helper()
+	id, act := c.support(name)
+	if err := act(); err != nil {
+		c.t.Fatal(err)
+	}
+	return id
+}
+
+// closing asks to close acc_1.
+func (c *company) closing() error {
+	_, err := c.RequestClosing(c.t.Context(), as(c.owner), commands.RequestClosing{AccountID: "acc_1"})
+	return err
+}
+
 // TestAnAdminWhoseRemovalIsCutOffIsCountedAgain has the process die between the
 // roster, which counts one admin less, and the end of its role: it stays one.
 func TestAnAdminWhoseRemovalIsCutOffIsCountedAgain(t *testing.T) {
@@ -237,25 +273,37 @@ func TestAnAdminWhoseRemovalIsCutOffIsCountedAgain(t *testing.T) {
 	}
 }
 
+// TestTheEndOfActingForAClosedAccountIsNotedAfterACut has the process die when
+// staff's rights are gone and that is not written: it is once it runs again, and
+// not as something that ran out.
+func TestTheEndOfActingForAClosedAccountIsNotedAfterACut(t *testing.T) {
+	t.Parallel()
+	c := newCompany(t, mail.Folder{Dir: t.TempDir()})
+	c.acts("eve")
+	if err := c.closing(); err != nil {
+		t.Fatal(err)
+	}
+	a, err := commands.Load(t.Context(), c.Streams(), account.Decider.At("acc_1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.away("impersonation.ended.")
+	if err := c.AnswerClosing(t.Context(), commandtest.SystemCall(), "acc_1", a.Closing); domain.KindOf(err) != domain.KindUnavailable {
+		t.Fatal(err)
+	}
+	c.store.Heal()
+	c.start()
+	e, _, err := c.Codec.Decode(t.Context(), c.waitFor("impersonation.ended.", 1)[0])
+	if want := (impersonation.Ended{Account: "acc_1", By: impersonation.ByClosing}); err != nil || e != want {
+		t.Errorf("noted is %+v, %v", e, err)
+	}
+}
+
 func stories() map[string]story {
 	return map[string]story{
 		"acting for a customer, until its time": {last: "impersonation.ended.v1", times: 1, given: func(c *company) func() error {
-			eve := c.also("eve")
-			if _, err := c.HireStaff(c.t.Context(), commandtest.SystemCall(), commands.HireStaff{Email: "eve@example.com", Role: delegation.RoleSupport}); err != nil {
-				c.t.Fatal(err)
-			}
-			_, session, err := c.Vault.OpenSession(c.t.Context(), eve, vault.Client{IP: "192.0.2.1"}, vault.LifeOf(true), vault.Proof{StaffRights: true})
-			if err != nil {
-				c.t.Fatal(err)
-			}
-			call := as(eve)
-			call.Actor.Kind, call.Grants.Role, call.Grants.Accounts = domain.ActorStaff, delegation.RoleSupport, nil
-			return func() error {
-				return c.ago(29*time.Minute+59*time.Second, func() error {
-					_, err := c.StartImpersonation(c.t.Context(), call, commands.StartImpersonation{AccountID: "acc_1", Session: session.ID, Reason: "asked", Consent: true})
-					return err
-				})
-			}
+			_, act := c.support("eve")
+			return func() error { return c.ago(29*time.Minute+59*time.Second, act) }
 		}},
 		"a reset of second factors": {last: "message.sent.v1", times: 2, given: func(c *company) func() error {
 			call := as(c.owner)
@@ -311,6 +359,32 @@ func stories() map[string]story {
 			c.admins("ada", "eve")
 			c.also("bob")
 			return func() error { return c.hire("bob") }
+		}},
+		"closing an account": {last: "message.sent.v1", times: 2, given: func(c *company) func() error {
+			terms := delegation.Terms{Permissions: []domain.Permission{delegation.TicketsRead}, Scope: delegation.Scope{All: true}}
+			invite := func(email string) (id string) {
+				invited, err := c.InviteDelegate(c.t.Context(), as(c.owner), commands.InviteDelegate{AccountID: "acc_1", Email: email, Terms: terms})
+				if err != nil {
+					c.t.Fatal(err)
+				}
+				return invited.ID
+			}
+			invite("bob@example.com")
+			run(c, commands.VouchDelegation{DelegationID: invite("ana@example.com"), UserID: c.also("ana")})
+			c.acts("eve")
+			return c.closing
+		}},
+		"a closing that is refused": {last: "message.sent.v1", times: 2, given: func(c *company) func() error {
+			c.draft()
+			return c.closing
+		}},
+		"dismissing who acts for a customer": {last: "impersonation.ended.v1", times: 1, given: func(c *company) func() error {
+			c.admins("ada")
+			eve := c.acts("eve")
+			return func() error {
+				_, err := c.DeactivateStaff(c.t.Context(), commandtest.SystemCall(), commands.DeactivateStaff{MemberID: eve})
+				return err
+			}
 		}},
 		"opening an account": {last: "account.opened.v1", times: 1, given: func(c *company) func() error {
 			bob := c.also("bob")

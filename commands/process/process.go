@@ -62,6 +62,7 @@ func AddWorkers(workers *river.Workers, d *commands.Dispatcher) {
 	river.AddWorker(workers, &writeImpersonationMail{d: d})
 	river.AddWorker(workers, &expireImpersonation{d: d})
 	river.AddWorker(workers, &countAdmin{d: d})
+	river.AddWorker(workers, &finishDismissal{d: d})
 	river.AddWorker(workers, &cleanVault{d: d})
 }
 

@@ -44,7 +44,8 @@ func (v *Vault) StopImpersonating(ctx context.Context, userID, id string) error 
 	return away("end an impersonation", err)
 }
 
-// Impersonations are those that are on in a user's sessions, or in one of them.
+// Impersonations are those that are on in a user's sessions, or in one of them,
+// or were until their end.
 func (v *Vault) Impersonations(ctx context.Context, userID, session string) ([]Impersonation, error) {
 	rows, err := v.pool.Query(ctx, `
 		SELECT impersonation, acts_for, acts_until
@@ -58,15 +59,14 @@ func (v *Vault) Impersonations(ctx context.Context, userID, session string) ([]I
 }
 
 // StopActingFor ends every impersonation for an account, in every process from
-// the next request on, and answers those that were on.
+// the next request on, and answers them. A repeat answers them again: what
+// follows may have been cut off.
 func (v *Vault) StopActingFor(ctx context.Context, account string) ([]Impersonation, error) {
 	rows, err := v.pool.Query(ctx, `
-		WITH on_now AS (SELECT id, impersonation, acts_for, acts_until FROM vault.session WHERE acts_for = $1 FOR UPDATE)
-		UPDATE vault.session s
-		SET impersonation = '', acts_for = '', acts_until = NULL
-		FROM on_now
-		WHERE s.id = on_now.id
-		RETURNING on_now.impersonation, on_now.acts_for, on_now.acts_until`, account)
+		UPDATE vault.session
+		SET acts_until = 'epoch'
+		WHERE acts_for = $1
+		RETURNING impersonation, acts_for, acts_until`, account)
 	if err != nil {
 		return nil, away("end impersonations for an account", err)
 	}
