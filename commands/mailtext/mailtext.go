@@ -20,6 +20,7 @@ import (
 	"github.com/bojanz/currency"
 
 	"github.com/hostfold/hostfold/domain"
+	"github.com/hostfold/hostfold/domain/delegation"
 	"github.com/hostfold/hostfold/domain/invoice"
 	"github.com/hostfold/hostfold/domain/message"
 	"github.com/hostfold/hostfold/domain/money"
@@ -58,6 +59,8 @@ const (
 	// owners what happened to such an offer.
 	OwnershipTransfer = "ownership_transfer"
 	TransferNotice    = "transfer_notice"
+	// StaffRole tells a user that it was hired or dismissed.
+	StaffRole = "staff_role"
 
 	invoiceIssuedVersion      = 2
 	registrationNoticeVersion = 2
@@ -81,6 +84,7 @@ const (
 	ownershipTransferVersion   = 1
 	transferNoticeVersion      = 1
 	delegateLeftVersion        = 1
+	staffRoleVersion           = 1
 )
 
 // Secret stands in a mail's words for the secret of its link. Only the job that
@@ -187,6 +191,14 @@ func (w Writer) SecondFactor(id string, u user.User, n FactorNotice, at time.Tim
 	return w.write(SecondFactor, secondFactorVersion, id, u, map[string]any{
 		"What": string(n.What), "Passkey": strings.ReplaceAll(n.Passkey, Secret, ""), "Left": n.Left,
 		"At": moment(at, u.Locale), "Link": w.link("portal", "login"),
+	})
+}
+
+// StaffRole tells a user that it became a staff member in a role, or is none any
+// more, "".
+func (w Writer) StaffRole(id string, u user.User, role delegation.Role, at time.Time) (message.Queued, error) {
+	return w.write(StaffRole, staffRoleVersion, id, u, map[string]any{
+		"Role": string(role), "At": moment(at, u.Locale), "Link": w.link("portal", "login"),
 	})
 }
 

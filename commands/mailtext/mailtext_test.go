@@ -123,6 +123,23 @@ func TestNoticesHaveNoSecret(t *testing.T) {
 	}
 }
 
+func TestAStaffMemberIsToldOfItsRole(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 3, 1, 9, 5, 0, 0, time.UTC)
+	for locale, want := range map[user.Locale]map[delegation.Role]string{
+		user.French:  {delegation.RoleAdmin: "« administrateur »", delegation.RoleBilling: "« facturation »", delegation.RoleSupport: "« assistance »", delegation.RoleAuditor: "« auditeur »", "": "plus aucun rôle"},
+		user.English: {delegation.RoleAdmin: `"administrator"`, delegation.RoleBilling: `"billing"`, delegation.RoleSupport: `"support"`, delegation.RoleAuditor: `"auditor"`, "": "no role with us"},
+	} {
+		u := user.User{Email: "zoe@example.com", Name: "Zoé", Locale: locale, Verified: true}
+		for role, words := range want {
+			m, err := writer.StaffRole("usr_1", u, role, at)
+			if err != nil || !strings.Contains(m.Text, words) || !strings.Contains(m.Text, "2026") || m.Recipient != u.Email || m.Subject == "" {
+				t.Errorf("%s %s: %+v, %v", locale, role, m, err)
+			}
+		}
+	}
+}
+
 func TestAStrangerDoesNotSpeakThroughOurMails(t *testing.T) {
 	t.Parallel()
 	for _, u := range []user.User{

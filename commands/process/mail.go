@@ -18,6 +18,7 @@ import (
 	"github.com/hostfold/hostfold/domain/hosting"
 	"github.com/hostfold/hostfold/domain/invoice"
 	"github.com/hostfold/hostfold/domain/message"
+	"github.com/hostfold/hostfold/domain/staff"
 	"github.com/hostfold/hostfold/domain/ticket"
 	"github.com/hostfold/hostfold/domain/user"
 	"github.com/hostfold/hostfold/eventstore"
@@ -36,7 +37,7 @@ func mailLane(jobs *river.Client[pgx.Tx]) feed.Lane {
 			"user.registered.", "user.password_reset_requested.", "user.password_changed.", "user.new_device_seen.",
 			"user.totp_confirmed.", "user.totp_disabled.", "user.passkey_added.", "user.passkey_removed.",
 			"user.recovery_codes_regenerated.", "user.recovery_code_used.", "user.passkey_copy_suspected.",
-			"user.factor_reset_requested.", "user.factor_reset_cancelled.", "user.factors_reset.",
+			"user.factor_reset_requested.", "user.factor_reset_cancelled.", "user.factors_reset.", "staff.hired.", "staff.deactivated.",
 			"hosting.provisioned.", "hosting.suspended.", "hosting.suspension_lifted.", "ticket.staff_replied.", "announcement.published.",
 			"account.closing_requested.", "account.closing_refused.", "account.closed.", "account.reopened.",
 			"account.ownership_transfer_proposed.", "account.ownership_transfer_declined.", "account.ownership_transfer_expired.", "account.ownership_transferred.",
@@ -54,7 +55,7 @@ func mailLane(jobs *river.Client[pgx.Tx]) feed.Lane {
 				case user.Registered, user.PasswordResetRequested, user.PasswordChanged, user.NewDeviceSeen,
 					user.TOTPConfirmed, user.TOTPDisabled, user.PasskeyAdded, user.PasskeyRemoved,
 					user.RecoveryCodesRegenerated, user.RecoveryCodeUsed, user.PasskeyCopySuspected,
-					user.FactorResetRequested, user.FactorResetCancelled, user.FactorsReset:
+					user.FactorResetRequested, user.FactorResetCancelled, user.FactorsReset, staff.Hired, staff.Deactivated:
 					if !e.Meta.GivenTime && !firstCodes(fact) {
 						p.want(e.Meta.EventID.String(), WriteUserMail{Cause: causeOf(e.Meta), User: id, About: e.Meta.Type, At: e.Meta.RecordedAt}, time.Time{})
 					}

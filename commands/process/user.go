@@ -12,6 +12,7 @@ import (
 	"github.com/hostfold/hostfold/commands"
 	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/delegation"
+	"github.com/hostfold/hostfold/domain/staff"
 	"github.com/hostfold/hostfold/domain/user"
 	"github.com/hostfold/hostfold/eventstore"
 	"github.com/hostfold/hostfold/eventstore/feed"
@@ -78,6 +79,8 @@ func (w *writeUserMail) Work(ctx context.Context, job *river.Job[WriteUserMail])
 		err = w.d.MailReset(ctx, call, a.Cause.EventID, a.At, a.User)
 	case user.FactorResetRequested{}.EventType():
 		err = w.d.MailFactorReset(ctx, call, a.User, a.Cause.EventID)
+	case staff.Hired{}.EventType(), staff.Deactivated{}.EventType():
+		err = w.d.MailStaffRole(ctx, call, a.User, a.Cause.EventID)
 	default:
 		err = w.d.MailNotice(ctx, call, a.User, a.Cause.EventID)
 	}
