@@ -237,7 +237,7 @@ func (f *Feed) page(ctx context.Context, g delegation.Grants, found []pointer) (
 	page := EventPage{Events: []CloudEvent{}}
 	for _, p := range found {
 		needed := f.audience[anyVersion(p.Type)]
-		if !delegation.Can(g, p.Account, needed, p.resource()) {
+		if !delegation.Hears(g, p.Account, needed, p.resource()) {
 			continue
 		}
 		if err := f.reader.saw(ctx, g, p.resource(), inspection.Sight{Account: p.Account, What: needed}); err != nil {

@@ -221,7 +221,7 @@ func (f *Feed) shown(g delegation.Grants, account string) (whole, chosen, stream
 			whole = append(whole, fact)
 			continue
 		}
-		if !delegation.Can(g, account, p, list) {
+		if !delegation.Hears(g, account, p, list) {
 			continue
 		}
 		ids := delegation.Reach(g, account, p)

@@ -279,9 +279,19 @@ func SeesContacts(g Grants, account string) bool {
 	if Can(g, "", StaffUsersRead, contacts) {
 		return true
 	}
+	return Hears(g, account, ContactsManage, contacts)
+}
+
+// Hears reports whether the holder of the grants may know of what happened to
+// the resource, where that needs p: in the event feed and in the account's
+// history. That is whom Can allows p, and on a closed account, where nobody
+// manages contacts any more, who did: the contacts themselves are read, too.
+func Hears(g Grants, account string, p domain.Permission, r Resource) bool {
+	if Can(g, account, p, r) {
+		return true
+	}
 	grant, ok := g.Accounts[account]
-	grant.Closed = false
-	return Can(g, account, ContactsManage, contacts) || ok && grant.allows(ContactsManage, contacts)
+	return p == ContactsManage && ok && grant.Closed && grant.allows(p, r)
 }
 
 // Sees reports whether the holder of the grants may know that the account
