@@ -30,7 +30,7 @@ import (
 	"github.com/hostfold/hostfold/projections/projectiontest"
 )
 
-func TestMain(m *testing.M) { projectiontest.Main(m) }
+func TestMain(m *testing.M) { vaulttest.Main(m) }
 
 // world is a whole portal behind its HTTP handler: an engine in memory, a real
 // Postgres, lanes that run.

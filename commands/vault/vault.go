@@ -30,6 +30,10 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
+// Migrations are the files that Migrate runs, for whoever keeps a migrated
+// database.
+func Migrations() fs.FS { return migrations }
+
 // Config is what a vault needs.
 type Config struct {
 	Pool *pgxpool.Pool

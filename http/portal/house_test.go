@@ -31,7 +31,7 @@ import (
 	"github.com/hostfold/hostfold/projections/projectiontest"
 )
 
-func TestMain(m *testing.M) { projectiontest.Main(m) }
+func TestMain(m *testing.M) { vaulttest.Main(m) }
 
 // house is a whole portal on a port of the loopback: an engine in memory, a
 // real Postgres, lanes that run.

@@ -14,6 +14,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -72,18 +73,18 @@ func upOwn(ctx context.Context, db *pgxpool.Pool) (err error) {
 }
 
 // Sum identifies the migrations, for whoever keeps a migrated database.
-func Sum() (string, error) {
-	names, err := files.ReadDir(".")
-	if err != nil {
-		return "", err
-	}
+func Sum() (string, error) { return SumOf(files) }
+
+// SumOf is Sum of the files in a folder.
+func SumOf(folder fs.FS) (string, error) {
 	sum := sha256.New()
-	for _, name := range names {
-		content, err := files.ReadFile(name.Name())
-		if err != nil {
-			return "", err
+	err := fs.WalkDir(folder, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
 		}
+		content, err := fs.ReadFile(folder, name)
 		sum.Write(content)
-	}
-	return hex.EncodeToString(sum.Sum(nil)[:8]), nil
+		return err
+	})
+	return hex.EncodeToString(sum.Sum(nil)[:8]), err
 }

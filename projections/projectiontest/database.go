@@ -10,6 +10,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"testing"
@@ -64,8 +65,20 @@ func Empty(tb testing.TB) (*pgxpool.Pool, string) {
 	return database(tb, "template0")
 }
 
-// Database is a new database with every migration of the read side, dropped
-// after the test, and its URL.
+// beside is what Beside was told.
+var beside struct {
+	files fs.FS
+	up    func(ctx context.Context, db *pgxpool.Pool) error
+}
+
+// Beside has Database migrate another schema, too, by up from these files. It is
+// called once, before tests run.
+func Beside(files fs.FS, up func(ctx context.Context, db *pgxpool.Pool) error) {
+	beside.files, beside.up = files, up
+}
+
+// Database is a new database with every migration of the read side, and of what
+// Beside was told, dropped after the test, and its URL.
 func Database(tb testing.TB) (*pgxpool.Pool, string) {
 	tb.Helper()
 	return database(tb, template(tb))
@@ -102,6 +115,12 @@ func template(tb testing.TB) string {
 		tb.Fatal(err)
 	}
 	name := "hostfold_template_" + sum
+	if beside.up != nil {
+		if sum, err = migrations.SumOf(beside.files); err != nil {
+			tb.Fatal(err)
+		}
+		name += "_" + sum
+	}
 	admin(tb, func(ctx context.Context, conn *pgx.Conn) (err error) {
 		if _, err := conn.Exec(ctx, `SELECT pg_advisory_lock(hashtext('hostfold template'))`); err != nil {
 			return err
@@ -132,7 +151,10 @@ func migrate(ctx context.Context, target string) error {
 		return err
 	}
 	defer db.Close()
-	return migrations.Up(ctx, db)
+	if err := migrations.Up(ctx, db); err != nil || beside.up == nil {
+		return err
+	}
+	return beside.up(ctx, db)
 }
 
 // within is the test server's URL with another database.

@@ -13,13 +13,17 @@ import (
 	"github.com/hostfold/hostfold/projections/projectiontest"
 )
 
-// Main runs a package's tests beside a Postgres; call it from TestMain.
-func Main(m *testing.M) { projectiontest.Main(m) }
+// Main runs a package's tests beside a Postgres, in databases that have the
+// vault's tables, too; call it from TestMain.
+func Main(m *testing.M) {
+	projectiontest.Beside(vault.Migrations(), vault.Migrate)
+	projectiontest.Main(m)
+}
 
-// Database is a new empty database, dropped after the test.
+// Database is a new database with the vault's tables, dropped after the test.
 func Database(tb testing.TB) *pgxpool.Pool {
 	tb.Helper()
-	pool, _ := projectiontest.Empty(tb)
+	pool, _ := projectiontest.Database(tb)
 	return pool
 }
 
