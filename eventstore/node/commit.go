@@ -1,11 +1,9 @@
 package node
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"runtime"
-	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/google/uuid"
@@ -40,7 +38,6 @@ type committer struct {
 	// the group being put together
 	group  []*Ticket
 	staged []staged
-	keys   []byte
 	now    int64
 	room   bool
 }
@@ -51,10 +48,10 @@ type staged struct {
 	stream   string
 	revision uint64
 	pos      uint64
-	key      []byte // its stream key, within committer.keys
 }
 
-// newCommitter finds the end of the log and remembers its most recent ids.
+// newCommitter finds the end of the log, remembers its most recent ids, and makes
+// the entries again that are not written.
 func (e *Engine) newCommitter() (*committer, error) {
 	c := &committer{e: e, states: newCache[string, state](knownStreams), ids: newCache[uuid.UUID, uint64](knownIDs)}
 	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: []byte{logPrefix}, UpperBound: []byte{logPrefix + 1}})
@@ -69,7 +66,12 @@ func (e *Engine) newCommitter() (*committer, error) {
 	if c.last > recentIDs {
 		first = c.last - recentIDs + 1
 	}
-	for ok := it.SeekGE(logKey(first)); ok; ok = it.Next() {
+	var stream name
+	written, err := e.entries.written(c.last)
+	if err != nil {
+		return nil, err
+	}
+	for ok := it.SeekGE(logKey(min(first, written+1))); ok; ok = it.Next() {
 		value, err := it.ValueAndErr()
 		if err != nil {
 			return nil, err
@@ -78,7 +80,11 @@ func (e *Engine) newCommitter() (*committer, error) {
 		if err != nil {
 			return nil, fmt.Errorf("position %d: %w", logKeyPosition(it.Key()), err)
 		}
-		c.ids.put(r.id, logKeyPosition(it.Key()))
+		pos := logKeyPosition(it.Key())
+		c.ids.put(r.id, pos)
+		if pos > written {
+			e.entries.addAgain(stream.of(r.stream), r.revision, pos)
+		}
 	}
 	return c, it.Error()
 }
@@ -154,7 +160,7 @@ func (c *committer) commit() error {
 		return err
 	}
 	c.e.durable.advance(c.last)
-	return batch.Close()
+	return errors.Join(batch.Close(), c.e.entries.keepBounded())
 }
 
 // apply decides the group and applies what it stages, if anything, without
@@ -162,7 +168,7 @@ func (c *committer) commit() error {
 func (c *committer) apply() (*pebble.Batch, error) {
 	c.e.scavenger.deciding.Lock()
 	defer c.e.scavenger.deciding.Unlock()
-	c.staged, c.keys = c.staged[:0], c.keys[:0]
+	c.staged = c.staged[:0]
 	refused := uint64(0)
 	for _, t := range c.group {
 		if t.out, t.err = c.decide(t); errors.Is(t.err, errDecide) {
@@ -184,8 +190,8 @@ func (c *committer) apply() (*pebble.Batch, error) {
 	return batch, nil
 }
 
-// write fills the batch, records in log order first and then the streams'
-// keys in theirs, and applies it without waiting for its sync.
+// write fills the batch with records and applies it without waiting for its
+// sync. The streams' entries are written later.
 func (c *committer) write(b *pebble.Batch) error {
 	for i := range c.staged {
 		s := &c.staged[i]
@@ -195,21 +201,12 @@ func (c *committer) write(b *pebble.Batch) error {
 		if err := op.Finish(); err != nil {
 			return err
 		}
-		start := len(c.keys)
-		c.keys = appendStreamKey(c.keys, s.stream, s.revision)
-		s.key = c.keys[start:len(c.keys):len(c.keys)]
 	}
-	slices.SortFunc(c.staged, func(a, b staged) int { return bytes.Compare(a.key, b.key) })
-	for i := range c.staged {
-		s := &c.staged[i]
-		op := b.SetDeferred(len(s.key), 8)
-		copy(op.Key, s.key)
-		putPosition(op.Value, s.pos)
-		if err := op.Finish(); err != nil {
-			return err
-		}
+	if err := c.e.db.ApplyNoSyncWait(b, pebble.Sync); err != nil {
+		return err
 	}
-	return c.e.db.ApplyNoSyncWait(b, pebble.Sync)
+	c.e.entries.add(c.staged)
+	return nil
 }
 
 // stage adds decided events to the group, after the stream's head.

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -165,35 +164,16 @@ func (c *committer) stored(stream string, revision uint64) (uuid.UUID, uint64, e
 			return s.event.ID, s.pos, nil
 		}
 	}
-	value, closer, err := c.e.db.Get(appendStreamKey(nil, stream, revision))
-	if errors.Is(err, pebble.ErrNotFound) {
-		return uuid.UUID{}, 0, nil
-	}
+	it, err := c.e.look()
 	if err != nil {
 		return uuid.UUID{}, 0, err
 	}
-	pos, err := positionOf(value)
-	if err = errors.Join(err, closer.Close()); err != nil {
+	defer it.Close()
+	list, err := it.since(stream, revision)
+	if err != nil || len(list) == 0 || list[0].ordinal != revision {
 		return uuid.UUID{}, 0, err
 	}
-	value, closer, err = c.e.db.Get(logKey(pos))
-	if err != nil {
-		return uuid.UUID{}, 0, fmt.Errorf("position %d: %w", pos, err)
-	}
-	defer closer.Close()
-	r, err := parseRecord(value)
-	if err != nil {
-		return uuid.UUID{}, 0, fmt.Errorf("position %d: %w", pos, err)
-	}
-	return r.id, pos, nil
-}
-
-func putPosition(b []byte, pos uint64) { binary.BigEndian.PutUint64(b, pos) }
-
-// positionOf reads the value of a stream's key.
-func positionOf(value []byte) (uint64, error) {
-	if len(value) != 8 {
-		return 0, fmt.Errorf("%w: a stream's entry has %d bytes", errRecord, len(value))
-	}
-	return binary.BigEndian.Uint64(value), nil
+	pos := list[0].pos
+	r, err := recordAt(it.Iterator, pos)
+	return r.id, pos, err
 }

@@ -129,7 +129,7 @@ func (c *committer) acceptMetadata(t *Ticket, s state) (eventstore.Appended, err
 // undelete brings a soft-deleted stream back with its events from the revision
 // after a head on: its metadata are kept but for "$tb".
 func (c *committer) undelete(stream string, head int64) error {
-	it, err := c.e.db.NewIter(nil)
+	it, err := c.e.look()
 	if err != nil {
 		return err
 	}

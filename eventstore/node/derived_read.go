@@ -54,7 +54,7 @@ func (e *Engine) metadataAt(stream string, through uint64) (StreamMetadata, erro
 		return StreamMetadata{}, err
 	}
 	defer leave()
-	it, err := e.db.NewIter(nil)
+	it, err := e.look()
 	if err != nil {
 		return StreamMetadata{}, err
 	}

@@ -93,7 +93,7 @@ type derivedMachine struct {
 }
 
 func (s *derivedMachine) open(t *rapid.T) {
-	e, err := node.Open("node", node.Options{FS: s.fs, Fatal: func(err error) { t.Errorf("stopped: %v", err) }})
+	e, err := node.Open("node", node.Options{FS: s.fs, Fatal: func(err error) { t.Errorf("stopped: %v", err) }}.WritingEntriesAt(fewEntries))
 	if err != nil {
 		t.Fatalf("open: %v", err)
 	}

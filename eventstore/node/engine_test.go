@@ -10,13 +10,17 @@ import (
 	"github.com/hostfold/hostfold/eventstore/storetest"
 )
 
+// fewEntries has tests meet entries of streams in memory, written, and being
+// written.
+const fewEntries = 20
+
 // open opens an engine that the test closes.
 func open(t *testing.T, dir string, o node.Options) *node.Engine {
 	t.Helper()
 	if o.Fatal == nil {
 		o.Fatal = func(err error) { t.Errorf("the engine stopped: %v", err) }
 	}
-	e, err := node.Open(dir, o)
+	e, err := node.Open(dir, o.WritingEntriesAt(fewEntries))
 	if err != nil {
 		t.Fatalf("open: %v", err)
 	}

@@ -20,6 +20,16 @@ func (e *Engine) WriteIndex() error {
 	return e.index.write()
 }
 
+// WriteEntries writes the entries of streams that are in memory, as the engine
+// does when there are enough.
+func (e *Engine) WriteEntries() error { return e.keepEntries() }
+
+// WritingEntriesAt are the options with another bound of the entries in memory.
+func (o Options) WritingEntriesAt(n int) Options {
+	o.unwritten = n
+	return o
+}
+
 // ClearIndex forgets the index, as if the log were followed for the first time.
 func (e *Engine) ClearIndex() error {
 	x := e.index

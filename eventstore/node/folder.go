@@ -17,8 +17,12 @@ import (
 
 // folderFormat is the version of everything the engine writes into a folder.
 // Format 2 added the checksum of the version file, and the watermark; format 3
-// the notes of what was scavenged, without which that counts as lost.
-const folderFormat = 3
+// the notes of what was scavenged, without which that counts as lost; format 4
+// the runs of streams' entries, which are not written with their events.
+const (
+	folderFormat = 4
+	runsFormat   = 4
+)
 
 // folder is the engine's folder: its lock, its version file and the database.
 type folder struct {

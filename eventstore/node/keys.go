@@ -8,7 +8,7 @@ import (
 )
 
 // Keys: 'L' + position holds the record; 'S' + escaped stream + 0 + revision
-// holds the record's position. In a stream's name a zero byte is escaped as
+// holds the positions of a run of records (entries.go). In a stream's name a zero byte is escaped as
 // 00 FF. Revisions are below 2^63, so the byte after the closing zero is never
 // FF: no stream's keys lie among another's.
 const (

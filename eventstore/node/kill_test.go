@@ -33,7 +33,7 @@ func TestKill(t *testing.T) {
 	known := map[uuid.UUID]uint64{}
 	for range kills {
 		killWriter(t, dir, known, 500+rand.IntN(2000))
-		e, err := node.Open(dir, node.Options{})
+		e, err := node.Open(dir, node.Options{}.WritingEntriesAt(fewEntries))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -86,7 +86,7 @@ func killWriter(t *testing.T, dir string, known map[uuid.UUID]uint64, after int)
 // writeForEver appends with 32 writers and tells every acknowledged event.
 func writeForEver(t *testing.T, dir string, out io.Writer) {
 	t.Helper()
-	e, err := node.Open(dir, node.Options{})
+	e, err := node.Open(dir, node.Options{}.WritingEntriesAt(fewEntries))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,11 +30,12 @@ type machine struct {
 }
 
 func (s *machine) open(t *rapid.T) {
-	e, err := node.Open("node", node.Options{
+	o := node.Options{
 		FS:    s.fs,
 		Clock: func() time.Time { return time.Unix(1_700_000_000, 0).Add(s.m.now) },
 		Fatal: func(err error) { t.Errorf("stopped: %v", err) },
-	})
+	}
+	e, err := node.Open("node", o.WritingEntriesAt(3))
 	if err != nil {
 		t.Fatalf("open: %v", err)
 	}

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2"
-
 	"github.com/hostfold/hostfold/eventstore"
 )
 
@@ -76,13 +74,13 @@ func (e *Engine) Metadata(ctx context.Context, stream string) (StreamMetadata, u
 	if isMetastream(stream) {
 		return StreamMetadata{MaxCount: 1}, eventstore.NoRevision, nil
 	}
-	it, err := e.db.NewIter(nil)
+	it, err := e.look()
 	if err != nil {
 		return none(fmt.Errorf("read metadata of %q: %w", stream, err))
 	}
 	defer it.Close()
 	through := e.durable.position()
-	last, _, err := lastEntry(it, stream, through)
+	last, _, err := it.lastEntry(stream, through)
 	if err == nil && last != tombstoneRevision {
 		var m StreamMetadata
 		if m, last, err = metadataOf(it, stream, through); err == nil {
@@ -97,13 +95,13 @@ func (e *Engine) Metadata(ctx context.Context, stream string) (StreamMetadata, u
 
 // metadataOf reads a stream's metadata as they were at a position, and their
 // revision, -1 when there are none.
-func metadataOf(it *pebble.Iterator, stream string, through uint64) (m StreamMetadata, revision int64, err error) {
+func metadataOf(it *look, stream string, through uint64) (m StreamMetadata, revision int64, err error) {
 	meta := metaPrefix + stream
-	revision, pos, err := lastEntry(it, meta, through)
+	revision, pos, err := it.lastEntry(meta, through)
 	if err != nil || revision < 0 {
 		return m, revision, err
 	}
-	r, err := recordOf(it, meta, pos)
+	r, err := recordOf(it.Iterator, meta, pos)
 	if err != nil {
 		return m, revision, err
 	}

@@ -4,11 +4,13 @@
 // subscription and refusal waits for or stops at the durable position.
 //
 // One goroutine, the committer, decides expected revisions and writes groups of
-// appends as one batch and one sync each. Another, the index, follows the log
-// in the background for the streams derived from it ($ce-, $et-). The engine on an in-memory file
-// system is the store of fast tests. It must not know domain events, codecs or
-// read models; eventstore is the port it implements, eventstore/storetest the
-// suite it passes, probe what it is measured with.
+// appends as one batch and one sync each. Where the events of a stream are is in
+// memory for the newest, and is written in runs by another, entries. A third,
+// index, follows the log in the background for the streams derived from it ($ce-,
+// $et-). The engine on an in-memory file system is the store of fast tests. It
+// must not know domain events, codecs or read models; eventstore is the port it
+// implements, eventstore/storetest the suite it passes, probe what it is measured
+// with.
 package node
 
 import (
@@ -73,6 +75,8 @@ type Options struct {
 	// then unknown until the folder is opened again, so it should not return.
 	// By default it logs and ends the process with exit 1.
 	Fatal func(error)
+
+	unwritten int // entries kept in memory; tests set it
 }
 
 // Engine is an open store. All methods may be called from many goroutines.
@@ -86,6 +90,7 @@ type Engine struct {
 	submitted chan *Ticket // to the committer
 	stopped   chan struct{}
 	durable   horizon
+	entries   *entries
 	index     *index // of derived streams
 	scavenger scavenger
 
@@ -134,6 +139,7 @@ func Open(dir string, o Options) (*Engine, error) {
 	e.durable.advance(c.last)
 	o.Logger.Info("event store is open", "folder", dir, "log", folder.id, "head", c.last, "events_read", len(c.ids.young))
 	go c.run()
+	go e.entries.run()
 	go e.index.run()
 	return e, nil
 }
@@ -145,6 +151,7 @@ func (e *Engine) openLog() (*committer, error) {
 	if e.db, err = e.openPebble(fs); err != nil {
 		return nil, e.folder.damaged(err)
 	}
+	e.entries = newEntries(e)
 	c, err := e.newCommitter()
 	if err == nil {
 		err = e.checkWhole(c.last)
@@ -152,7 +159,7 @@ func (e *Engine) openLog() (*committer, error) {
 	if err != nil {
 		return nil, errors.Join(e.folder.damaged(err), e.db.Close())
 	}
-	if err := errors.Join(e.folder.seal(c.last), e.mark.advance(c.last), fs.release()); err != nil {
+	if err := errors.Join(e.entries.adopt(c.last), e.folder.seal(c.last), e.mark.advance(c.last), fs.release()); err != nil {
 		return nil, errors.Join(err, e.db.Close())
 	}
 	if e.index, err = e.openIndex(c.last); err == nil {
@@ -193,6 +200,8 @@ func (e *Engine) Close() error {
 	e.life.Unlock()
 	e.durable.close()
 	<-e.stopped
+	close(e.entries.due)
+	<-e.entries.stopped
 	<-e.index.stopped
 	e.life.Lock()
 	defer e.life.Unlock()

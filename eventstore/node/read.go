@@ -60,12 +60,12 @@ func (e *Engine) LastRevision(ctx context.Context, stream string) (uint64, error
 		return 0, err
 	}
 	defer leave()
-	it, err := e.db.NewIter(nil)
+	it, err := e.look()
 	if err != nil {
 		return 0, fmt.Errorf("read stream %q: %w", stream, err)
 	}
 	defer it.Close()
-	head, _, err := lastEntry(it, stream, e.durable.position())
+	head, _, err := it.lastEntry(stream, e.durable.position())
 	return uint64(head), e.folder.spoiled(err) // -1 is NoRevision
 }
 
@@ -148,7 +148,7 @@ func (e *Engine) streamPage(ctx context.Context, r *streamRead) (page []eventsto
 	}
 	defer leave()
 	began := e.o.Clock()
-	it, err := e.db.NewIter(nil)
+	it, err := e.look()
 	if err != nil {
 		return nil, false, err
 	}
@@ -164,7 +164,7 @@ func (e *Engine) streamPage(ctx context.Context, r *streamRead) (page []eventsto
 	if r.span.deleted {
 		return nil, false, eventstore.ErrStreamDeleted
 	}
-	entries, more, err := streamEntries(it, r)
+	entries, more, err := it.entries(r)
 	if err != nil && !errors.Is(err, eventstore.ErrStreamDeleted) || len(entries) == 0 {
 		return nil, false, err
 	}
@@ -183,7 +183,7 @@ func (e *Engine) streamPage(ctx context.Context, r *streamRead) (page []eventsto
 		if size > pageBytes {
 			return page, true, nil
 		}
-		record, err := recordOf(it, r.stream, pos)
+		record, err := recordOf(it.Iterator, r.stream, pos)
 		if err != nil {
 			return page, false, err
 		}
@@ -193,48 +193,51 @@ func (e *Engine) streamPage(ctx context.Context, r *streamRead) (page []eventsto
 	return page, more, errors.Join(ended, it.Error())
 }
 
-// streamEntries collects the positions of a stream's next events. Where a
-// tombstone follows, it answers eventstore.ErrStreamDeleted beside them.
-func streamEntries(it *pebble.Iterator, r *streamRead) (entries []uint64, more bool, err error) {
-	prefix := appendStreamPrefix(make([]byte, 0, len(r.stream)+24), r.stream)
+// entries collects the positions of a stream's next events. Where a tombstone
+// follows, it answers eventstore.ErrStreamDeleted beside them.
+func (l *look) entries(r *streamRead) (positions []uint64, more bool, err error) {
 	limit := int(min(r.left, pageEvents))
-	var ok bool
-	step := it.Next
-	switch {
-	case r.direction == Backwards && r.next < maxNumber:
-		step = it.Prev
-		ok = it.SeekLT(appendStreamKey(nil, r.stream, r.next+1))
-	case r.direction == Backwards:
-		step = it.Prev
-		ok = it.SeekLT(afterStream(prefix))
-	default:
-		ok = it.SeekGE(appendStreamKey(nil, r.stream, min(max(r.next, r.span.first), maxNumber)))
+	positions = make([]uint64, 0, min(limit, 32))
+	next := min(max(r.next, r.span.first), maxNumber)
+	if r.direction == Backwards {
+		next = r.next
 	}
-	entries = make([]uint64, 0, min(limit, 32))
-	for ; ok && ofStream(it.Key(), prefix); ok = step() {
-		revision := streamKeyRevision(it.Key())
-		if revision < r.span.first {
-			break
+	for len(positions) < limit {
+		var list []entry
+		if r.direction == Forwards {
+			list, err = l.since(r.stream, next)
+		} else {
+			list, err = l.until(r.stream, next)
 		}
-		pos, err := streamEntry(it)
-		if err != nil {
-			return nil, false, err
+		if err != nil || len(list) == 0 {
+			return positions, false, err
 		}
-		if pos > r.through {
+		if r.direction == Forwards {
+			next = list[len(list)-1].ordinal + 1
+		} else {
+			next = list[0].ordinal - 1
+		}
+		for i, at := range list {
 			if r.direction == Backwards {
-				continue
+				at = list[len(list)-1-i]
 			}
-			break
+			switch {
+			case len(positions) == limit:
+				return positions, true, nil
+			case at.ordinal < r.span.first, at.pos > r.through && r.direction == Forwards:
+				return positions, false, nil
+			case at.pos > r.through:
+				continue
+			case at.ordinal == tombstoneRevision:
+				return positions, false, eventstore.ErrStreamDeleted
+			}
+			positions = append(positions, at.pos)
 		}
-		if revision == tombstoneRevision {
-			return entries, false, eventstore.ErrStreamDeleted
+		if r.direction == Backwards && list[0].ordinal == 0 {
+			return positions, false, nil
 		}
-		if len(entries) == limit {
-			return entries, true, nil
-		}
-		entries = append(entries, pos)
 	}
-	return entries, false, it.Error()
+	return positions, true, nil
 }
 
 func errorOr(err, otherwise error) error {
@@ -242,15 +245,6 @@ func errorOr(err, otherwise error) error {
 		return err
 	}
 	return otherwise
-}
-
-// streamEntry is the position in the entry an iterator is at.
-func streamEntry(it *pebble.Iterator) (uint64, error) {
-	value, err := it.ValueAndErr()
-	if err != nil {
-		return 0, err
-	}
-	return positionOf(value)
 }
 
 // recordAt moves an iterator to the record at a position.

@@ -206,6 +206,9 @@ func (s *scavenge) work(ctx context.Context) (err error) {
 	}
 	s.through = s.e.durable.position()
 	s.out.Through = at(s.through)
+	if err := s.e.keepEntries(); err != nil {
+		return err
+	}
 	if err := s.e.keepIndex(ctx, s.through); err != nil {
 		return err
 	}
@@ -246,6 +249,16 @@ func rest(ctx context.Context, while time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// keepEntries writes the streams' entries: what is removed is in no memory.
+func (e *Engine) keepEntries() error {
+	leave, err := e.enter()
+	if err != nil {
+		return err
+	}
+	defer leave()
+	return e.entries.write()
 }
 
 // keepIndex makes the index of derived streams durable through a position: it

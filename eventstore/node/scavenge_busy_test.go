@@ -208,7 +208,7 @@ func TestAFailedWriteOfAScavengeStopsTheEngine(t *testing.T) {
 	t.Parallel()
 	disk := disturb(vfs.NewMem())
 	stopped := make(chan error, 1)
-	e, err := node.Open("node", node.Options{FS: disk, Fatal: func(err error) { stopped <- err }})
+	e, err := node.Open("node", node.Options{FS: disk, Fatal: func(err error) { stopped <- err }}.WritingEntriesAt(fewEntries))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,6 +28,8 @@ type cut struct {
 	stream    string
 	first     uint64   // the first revision removed
 	positions []uint64 // of it and those after it
+	runs      []uint64 // the first revisions of the runs they are in
+	rest      []entry  // what is kept of the last of these
 	// ids are those of the newest events, from the last position on downwards.
 	ids []uuid.UUID
 	// begin is what is kept of the stream's first event.
@@ -86,7 +88,7 @@ func (e *Engine) mayScavenge() bool {
 // is nil after the last stream.
 func (s *scavenge) cuts() (cuts []cut, next []byte, err error) {
 	through := s.e.durable.position()
-	it, err := s.e.db.NewIter(nil)
+	it, err := s.e.look()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -125,7 +127,7 @@ func (s *scavenge) cuts() (cuts []cut, next []byte, err error) {
 }
 
 // end is the first revision of a stream that is kept.
-func (s *scavenge) end(it *pebble.Iterator, c *cut) (uint64, error) {
+func (s *scavenge) end(it *look, c *cut) (uint64, error) {
 	was, err := s.e.span(it, c.stream, s.through)
 	if err != nil || was.last == eventstore.NoRevision {
 		return 0, err
@@ -146,26 +148,33 @@ func (s *scavenge) end(it *pebble.Iterator, c *cut) (uint64, error) {
 }
 
 // collect finds the entries to remove: before a revision, and before a position.
-func (c *cut) collect(it *pebble.Iterator, end, through uint64, limit int) error {
-	prefix := appendStreamPrefix(nil, c.stream)
-	for ok := it.SeekGE(appendStreamKey(nil, c.stream, c.first)); ok && ofStream(it.Key(), prefix); ok = it.Next() {
-		pos, err := streamEntry(it)
-		if err != nil {
+func (c *cut) collect(it *look, end, through uint64, limit int) error {
+	for next := c.first; ; {
+		run, err := it.writtenSince(c.stream, next)
+		if err != nil || len(run) == 0 {
 			return err
 		}
-		if streamKeyRevision(it.Key()) >= end || pos >= through || len(c.positions) == limit {
-			break
+		for i, at := range run {
+			if at.ordinal >= end || at.pos >= through || len(c.positions) == limit {
+				if i > 0 {
+					c.rest = slices.Clone(run[i:])
+				}
+				return nil
+			}
+			if i == 0 {
+				c.runs = append(c.runs, at.ordinal)
+			}
+			c.positions = append(c.positions, at.pos)
 		}
-		c.positions = append(c.positions, pos)
+		next = run[len(run)-1].ordinal + 1
 	}
-	return it.Error()
 }
 
 // keep reads what is to be known of events that are removed: the newest ids, and
 // what the first event was.
-func (e *Engine) keep(it *pebble.Iterator, c *cut) error {
+func (e *Engine) keep(it *look, c *cut) error {
 	if c.first == 0 {
-		r, err := recordOf(it, c.stream, c.positions[0])
+		r, err := recordOf(it.Iterator, c.stream, c.positions[0])
 		if err != nil {
 			return err
 		}
@@ -177,7 +186,7 @@ func (e *Engine) keep(it *pebble.Iterator, c *cut) error {
 		if c.through > 2*knownIDs && pos < c.through-2*knownIDs {
 			break
 		}
-		r, err := recordOf(it, c.stream, pos)
+		r, err := recordOf(it.Iterator, c.stream, pos)
 		if err != nil {
 			return err
 		}
@@ -226,7 +235,7 @@ func (s *scavenge) apply(batch *pebble.Batch, cuts []cut) (due uint64, err error
 
 // changed finds metadata newer than those that cuts rest on.
 func (e *Engine) changed(cuts []cut) (due uint64, err error) {
-	it, err := e.db.NewIter(nil)
+	it, err := e.look()
 	if err != nil {
 		return 0, err
 	}
@@ -235,7 +244,7 @@ func (e *Engine) changed(cuts []cut) (due uint64, err error) {
 		if c.forEver {
 			continue
 		}
-		_, pos, err := lastEntry(it, metaPrefix+c.stream, math.MaxUint64)
+		_, pos, err := it.lastEntry(metaPrefix+c.stream, math.MaxUint64)
 		if err != nil {
 			return 0, err
 		}
@@ -252,8 +261,7 @@ func (e *Engine) fill(batch *pebble.Batch, cuts []cut) error {
 	var positions []uint64
 	for _, c := range cuts {
 		positions = append(positions, c.positions...)
-		key := func(i int) []byte { return appendStreamKey(nil, c.stream, c.first+uint64(i)) } //nolint:gosec // an index
-		if err := removeRun(batch, len(c.positions), key); err != nil {
+		if err := c.removeRuns(batch); err != nil {
 			return err
 		}
 		if c.begin != nil {
@@ -272,7 +280,7 @@ func (e *Engine) fill(batch *pebble.Batch, cuts []cut) error {
 			n++
 		}
 		first := positions[0]
-		if err := removeRun(batch, n, func(i int) []byte { return logKey(first + uint64(i)) }); err != nil { //nolint:gosec // an index
+		if err := removeNeighbours(batch, n, func(i int) []byte { return logKey(first + uint64(i)) }); err != nil { //nolint:gosec // an index
 			return err
 		}
 		positions = positions[n:]
@@ -280,8 +288,25 @@ func (e *Engine) fill(batch *pebble.Batch, cuts []cut) error {
 	return nil
 }
 
-// removeRun removes n neighbours.
-func removeRun(batch *pebble.Batch, n int, key func(i int) []byte) error {
+// removeRuns removes the runs that are cut, and writes again what is kept of the
+// last.
+func (c *cut) removeRuns(batch *pebble.Batch) error {
+	kept := appendStreamKey(nil, c.stream, c.first+uint64(len(c.positions)))
+	key := func(i int) []byte {
+		if i == len(c.runs) {
+			return kept
+		}
+		return appendStreamKey(nil, c.stream, c.runs[i])
+	}
+	if err := removeNeighbours(batch, len(c.runs), key); err != nil || len(c.rest) == 0 {
+		return err
+	}
+	return batch.Set(kept, appendRun(nil, c.rest), nil)
+}
+
+// removeNeighbours removes n keys that have none between them; key(n) is behind
+// the last.
+func removeNeighbours(batch *pebble.Batch, n int, key func(i int) []byte) error {
 	if n >= partRun {
 		return batch.DeleteRange(key(0), key(n), nil)
 	}

@@ -6,8 +6,6 @@ import (
 	"math"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2"
-
 	"github.com/hostfold/hostfold/eventstore"
 )
 
@@ -45,7 +43,7 @@ func (e *Engine) spanNow(ctx context.Context, stream string) (s span, through ui
 	}
 	defer leave()
 	through = e.durable.position()
-	it, err := e.db.NewIter(nil)
+	it, err := e.look()
 	if err == nil {
 		defer it.Close()
 		through = e.scavenger.asOf(through)
@@ -58,15 +56,15 @@ func (e *Engine) spanNow(ctx context.Context, stream string) (s span, through ui
 }
 
 // span finds a stream's visible range.
-func (e *Engine) span(it *pebble.Iterator, stream string, through uint64) (s span, err error) {
-	last, _, err := lastEntry(it, stream, through)
+func (e *Engine) span(it *look, stream string, through uint64) (s span, err error) {
+	last, _, err := it.lastEntry(stream, through)
 	if err != nil {
 		return s, err
 	}
 	s.last, s.deleted = uint64(last), last == tombstoneRevision //nolint:gosec // -1 is NoRevision.
 	if isMetastream(stream) {
 		s.first = uint64(max(last, 0))
-		of, _, err := lastEntry(it, stream[len(metaPrefix):], through)
+		of, _, err := it.lastEntry(stream[len(metaPrefix):], through)
 		s.deleted = of == tombstoneRevision
 		return s, err
 	}
@@ -91,12 +89,12 @@ func (e *Engine) span(it *pebble.Iterator, stream string, through uint64) (s spa
 
 // firstEntry is a stream's first revision that was not scavenged; the stream
 // must not be empty.
-func firstEntry(it *pebble.Iterator, stream string) (uint64, error) {
-	prefix := appendStreamPrefix(nil, stream)
-	if !it.SeekGE(prefix) || !ofStream(it.Key(), prefix) {
-		return 0, it.Error()
+func firstEntry(it *look, stream string) (uint64, error) {
+	list, err := it.since(stream, 0)
+	if err != nil || len(list) == 0 {
+		return 0, err
 	}
-	return streamKeyRevision(it.Key()), nil
+	return list[0].ordinal, nil
 }
 
 // notBeforeTicks is when the events that are not too old begin.
@@ -115,24 +113,20 @@ func (s *span) limit(m StreamMetadata) {
 // notBefore finds, in steps that halve, a stream's first event from first to
 // last that was recorded at a time or later; last+1 when there is none. Where
 // the clock was set back it finds one such place.
-func notBefore(it *pebble.Iterator, stream string, first, last uint64, ticks int64) (uint64, error) {
-	prefix := appendStreamPrefix(nil, stream)
+func notBefore(it *look, stream string, first, last uint64, ticks int64) (uint64, error) {
 	for end := last + 1; first < end; {
 		middle := first + (end-first)/2
-		if !it.SeekGE(appendStreamKey(nil, stream, middle)) || !ofStream(it.Key(), prefix) {
-			return end, it.Error()
-		}
-		revision := streamKeyRevision(it.Key())
-		pos, err := streamEntry(it)
-		if err != nil {
+		list, err := it.since(stream, middle)
+		if err != nil || len(list) == 0 {
 			return end, err
 		}
-		r, err := recordOf(it, stream, pos)
+		at := list[0]
+		r, err := recordOf(it.Iterator, stream, at.pos)
 		switch {
 		case err != nil:
 			return end, err
-		case revision < end && r.ticks < ticks:
-			first = revision + 1
+		case at.ordinal < end && r.ticks < ticks:
+			first = at.ordinal + 1
 		default:
 			end = middle
 		}

@@ -176,7 +176,7 @@ func scavenged(t *testing.T) (image, []eventstore.Recorded) {
 // error, and what it read.
 func usable(t *testing.T, fs vfs.FS) (events map[uuid.UUID]eventstore.Recorded, err error) {
 	t.Helper()
-	e, err := node.Open("node", node.Options{FS: fs, Fatal: func(error) {}})
+	e, err := node.Open("node", node.Options{FS: fs, Fatal: func(error) {}}.WritingEntriesAt(fewEntries))
 	if err != nil {
 		return nil, err
 	}

@@ -23,20 +23,20 @@ func (c *committer) state(stream string) (state, error) {
 	if s, known := c.states.get(stream); known {
 		return s, nil
 	}
-	it, err := c.e.db.NewIter(nil)
+	it, err := c.e.look()
 	if err != nil {
 		return state{}, err
 	}
 	defer it.Close()
 	s := state{}
-	if s.head, _, err = lastEntry(it, stream, maxNumber); err != nil {
+	if s.head, _, err = it.lastEntry(stream, maxNumber); err != nil {
 		return state{}, err
 	}
 	switch {
 	case isMetastream(stream):
 		of, known := c.states.get(stream[len(metaPrefix):])
 		if !known {
-			if of.head, _, err = lastEntry(it, stream[len(metaPrefix):], maxNumber); err != nil {
+			if of.head, _, err = it.lastEntry(stream[len(metaPrefix):], maxNumber); err != nil {
 				return state{}, err
 			}
 		}
@@ -63,7 +63,7 @@ type currentMetadata struct {
 	binary bool
 }
 
-func (c *committer) metadata(it *pebble.Iterator, stream string) (m currentMetadata, err error) {
+func (c *committer) metadata(it *look, stream string) (m currentMetadata, err error) {
 	meta := metaPrefix + stream
 	if _, known := c.states.get(meta); known { // else none are staged
 		for i := len(c.staged) - 1; i >= 0 && !m.there; i-- {
@@ -73,11 +73,11 @@ func (c *committer) metadata(it *pebble.Iterator, stream string) (m currentMetad
 		}
 	}
 	if !m.there {
-		revision, pos, err := lastEntry(it, meta, maxNumber)
+		revision, pos, err := it.lastEntry(meta, maxNumber)
 		if err != nil || revision < 0 {
 			return m, err
 		}
-		r, err := recordOf(it, meta, pos)
+		r, err := recordOf(it.Iterator, meta, pos)
 		if err != nil {
 			return m, err
 		}
@@ -85,21 +85,6 @@ func (c *committer) metadata(it *pebble.Iterator, stream string) (m currentMetad
 	}
 	m.StreamMetadata = parseMetadata(m.data, m.binary)
 	return m, nil
-}
-
-// lastEntry moves an iterator to a stream's last entry up to a position, and
-// answers its revision, -1 when there is none.
-func lastEntry(it *pebble.Iterator, stream string, through uint64) (revision int64, pos uint64, err error) {
-	prefix := appendStreamPrefix(make([]byte, 0, len(stream)+24), stream)
-	for ok := it.SeekLT(afterStream(prefix)); ok && ofStream(it.Key(), prefix); ok = it.Prev() {
-		if pos, err = streamEntry(it); err != nil {
-			return -1, 0, err
-		}
-		if pos <= through {
-			return int64(streamKeyRevision(it.Key())), pos, nil //nolint:gosec // Keys hold nothing larger.
-		}
-	}
-	return -1, 0, it.Error()
 }
 
 // recordOf moves an iterator to a stream's record at a position.

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -51,6 +50,9 @@ func (e *Engine) Verify(ctx context.Context, step func(done uint64)) (Verified, 
 	defer leave()
 	v := verification{e: e, ctx: ctx, step: step, head: e.durable.position()}
 	v.out.Head = at(v.head)
+	if err := e.entries.write(); err != nil {
+		return Verified{}, fmt.Errorf("verify: %w", err)
+	}
 	state := e.db.NewSnapshot()
 	err = errors.Join(v.records(state), v.entries(state), state.Close())
 	if err == nil && v.out.Events != v.seen {
@@ -156,56 +158,66 @@ func (v *verification) entries(state *pebble.Snapshot) error {
 		return err
 	}
 	defer records.Close()
-	var prefix []byte
-	next, lastPos := uint64(0), uint64(0)
-	stream := ""
+	var of streamCheck
+	var run []entry
 	for ok := it.First(); ok; ok = it.Next() {
-		key := it.Key()
-		name, revision, whole := splitStreamKey(key)
+		stream, revision, whole := splitStreamKey(it.Key())
 		if !whole {
-			v.out.finding("an entry has the key %x", key)
+			v.out.finding("an entry has the key %x", it.Key())
 			continue
 		}
-		pos, err := streamEntry(it)
-		if err != nil && !errors.Is(err, errRecord) {
-			return err
-		}
+		value, err := it.ValueAndErr()
 		if err != nil {
-			v.out.finding("entry %d of stream %q: %v", revision, name, err)
+			return err
+		}
+		if run, err = appendRunEntries(run[:0], revision, value); err != nil {
+			v.out.finding("entry %d of stream %q: %v", revision, stream, err)
 			continue
 		}
-		if pos > v.head {
-			continue
-		}
-		if !bytes.Equal(prefix, key[:len(key)-8]) {
-			prefix = append(prefix[:0], key[:len(key)-8]...)
-			stream, next, lastPos = name, 0, 0
-			v.out.Streams++
-			if revision != tombstoneRevision {
-				v.missing += revision
-				next = revision
+		for _, at := range run {
+			if at.pos > v.head {
+				break
 			}
-		}
-		if revision != next && revision != tombstoneRevision {
-			v.out.finding("stream %q goes from revision %d to %d", stream, int64(next)-1, revision)
-		}
-		if pos <= lastPos {
-			v.out.finding("stream %q: revision %d at position %d does not come after position %d", stream, revision, pos, lastPos)
-		}
-		next, lastPos = revision+1, pos
-		v.seen++
-		r, err := recordAt(records, pos)
-		switch {
-		case err != nil && !errors.Is(err, errRecord):
-			return err
-		case err != nil:
-			v.out.finding("stream %q, revision %d: %v", stream, revision, err)
-		case string(r.stream) != stream || r.revision != revision:
-			v.out.finding("revision %d of stream %q names position %d, which holds revision %d of %q", revision, stream, pos, r.revision, r.stream)
-		}
-		if err := v.tick(); err != nil {
-			return err
+			if err := v.entry(&of, stream, at, records); err != nil {
+				return err
+			}
 		}
 	}
 	return errors.Join(it.Error(), records.Error())
+}
+
+// streamCheck is the stream whose entries are looked at.
+type streamCheck struct {
+	stream        string
+	next, lastPos uint64
+}
+
+// entry checks one entry against the one before it, and its record.
+func (v *verification) entry(of *streamCheck, stream string, at entry, records *pebble.Iterator) error {
+	if of.stream != stream {
+		*of = streamCheck{stream: stream}
+		v.out.Streams++
+		if at.ordinal != tombstoneRevision {
+			v.missing += at.ordinal
+			of.next = at.ordinal
+		}
+	}
+	if at.ordinal != of.next && at.ordinal != tombstoneRevision {
+		v.out.finding("stream %q goes from revision %d to %d", stream, int64(of.next)-1, at.ordinal) //nolint:gosec // -1 before the first
+	}
+	if at.pos <= of.lastPos {
+		v.out.finding("stream %q: revision %d at position %d does not come after position %d", stream, at.ordinal, at.pos, of.lastPos)
+	}
+	of.next, of.lastPos = at.ordinal+1, at.pos
+	v.seen++
+	r, err := recordAt(records, at.pos)
+	switch {
+	case err != nil && !errors.Is(err, errRecord):
+		return err
+	case err != nil:
+		v.out.finding("stream %q, revision %d: %v", stream, at.ordinal, err)
+	case string(r.stream) != stream || r.revision != at.ordinal:
+		v.out.finding("revision %d of stream %q names position %d, which holds revision %d of %q", at.ordinal, stream, at.pos, r.revision, r.stream)
+	}
+	return v.tick()
 }

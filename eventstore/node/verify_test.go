@@ -22,11 +22,11 @@ func TestVerifyFindsWhatDoesNotAgree(t *testing.T) {
 		"a lost record":       {func(b *pebble.Batch) error { return b.Delete(logKey(3), nil) }, "position 4 follows 2"},
 		"a lost entry":        {func(b *pebble.Batch) error { return b.Delete(appendStreamKey(nil, "s-1", 1), nil) }, "goes from revision 0 to 2"},
 		"a lost last entry":   {func(b *pebble.Batch) error { return b.Delete(appendStreamKey(nil, "s-2", 2), nil) }, "6 records, the streams have 5"},
-		"an entry astray":     {func(b *pebble.Batch) error { return b.Set(appendStreamKey(nil, "s-1", 2), appendPosition(4), nil) }, `holds revision 0 of "s-2"`},
+		"an entry astray":     {func(b *pebble.Batch) error { return b.Set(appendStreamKey(nil, "s-1", 2), positionValue(4), nil) }, `holds revision 0 of "s-2"`},
 		"an entry cut off":    {func(b *pebble.Batch) error { return b.Set(appendStreamKey(nil, "s-1", 2), []byte{1}, nil) }, "entry has 1 bytes"},
 		"a record cut off":    {func(b *pebble.Batch) error { return b.Set(logKey(2), []byte{1}, nil) }, "position 2: record is damaged"},
 		"a lost last record":  {func(b *pebble.Batch) error { return b.Delete(logKey(6), nil) }, "the log ends at 5"},
-		"positions backwards": {func(b *pebble.Batch) error { return b.Set(appendStreamKey(nil, "s-2", 1), appendPosition(4), nil) }, "does not come after"},
+		"positions backwards": {func(b *pebble.Batch) error { return b.Set(appendStreamKey(nil, "s-2", 1), positionValue(4), nil) }, "does not come after"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -37,12 +37,14 @@ func TestVerifyFindsWhatDoesNotAgree(t *testing.T) {
 			}
 			t.Cleanup(func() { _ = e.Close() })
 			for _, stream := range []string{"s-1", "s-2"} {
-				list := make([]eventstore.NewEvent, 3)
-				for i := range list {
-					list[i] = eventstore.NewEvent{ID: uuid.New(), Type: "t", Data: []byte("{}")}
-				}
-				if _, err := e.Append(t.Context(), stream, eventstore.NoStream(), list...); err != nil {
-					t.Fatal(err)
+				for range 3 {
+					event := eventstore.NewEvent{ID: uuid.New(), Type: "t", Data: []byte("{}")}
+					if _, err := e.AppendExpecting(t.Context(), stream, Any(), []eventstore.NewEvent{event}); err != nil {
+						t.Fatal(err)
+					}
+					if err := e.WriteEntries(); err != nil {
+						t.Fatal(err)
+					}
 				}
 			}
 			b := e.db.NewBatch()
@@ -61,10 +63,4 @@ func TestVerifyFindsWhatDoesNotAgree(t *testing.T) {
 			}
 		})
 	}
-}
-
-func appendPosition(pos uint64) []byte {
-	b := make([]byte, 8)
-	putPosition(b, pos)
-	return b
 }
