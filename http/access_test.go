@@ -299,6 +299,9 @@ func methods(documented string) []string {
 
 func TestNothingLeaks(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("a test of quantities, which make test runs")
+	}
 	s := set(t)
 	all := routes(t, s.handler)
 	before := s.Checksums()

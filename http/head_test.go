@@ -42,6 +42,9 @@ func (s *scene) ask(t *testing.T, server *httptest.Server, as party, method, pat
 
 func TestHeadIsGetWithoutTheBody(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("a test of quantities, which make test runs")
+	}
 	s := set(t)
 	server := httptest.NewServer(s.handler)
 	t.Cleanup(server.Close)
