@@ -2,11 +2,13 @@ package commands
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
 	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/account"
+	"github.com/hostfold/hostfold/domain/apitoken"
 	"github.com/hostfold/hostfold/domain/delegation"
 	"github.com/hostfold/hostfold/domain/privacy"
 	"github.com/hostfold/hostfold/domain/user"
@@ -80,12 +82,16 @@ func (c answerErasure) Decide(s privacy.Subject, env Env) ([]privacy.Event, erro
 }
 
 // EraseSubject carries out what can be erased at once of an accepted erasure:
-// contacts elsewhere are archived, the address is free again, everything in the
-// vault about the user and the keys are gone, the accounts are closed, and the
-// log says so. It may be repeated, and has to be until CompleteErasure.
+// the user is closed and acts for nobody, contacts elsewhere are archived, the
+// address is free again, everything in the vault about the user and the keys are
+// gone, the accounts are closed, and the log says so. It may be repeated, and has
+// to be until CompleteErasure.
 func (d *Dispatcher) EraseSubject(ctx context.Context, call Call, userID string) error {
 	s, err := Load(ctx, d.Streams(), privacy.Decider.At(userID))
 	if err != nil || s.Status != privacy.StatusAccepted {
+		return err
+	}
+	if err := d.leaveAll(ctx, call, userID); err != nil {
 		return err
 	}
 	// The address can be read as long as its key is there.
@@ -115,6 +121,42 @@ func (d *Dispatcher) EraseSubject(ctx context.Context, call Call, userID string)
 	}
 	return d.closeErased(ctx, call, s.Accounts)
 }
+
+// leaveAll closes a user that is erased, and ends what it holds: its delegations,
+// and its API tokens on any account. From the first step on none of them opens
+// anything; they end so that nobody lists them as live.
+func (d *Dispatcher) leaveAll(ctx context.Context, call Call, userID string) error {
+	if _, err := Execute(ctx, d, call.Step("close"), closeErasedUser(userID)); err != nil {
+		return err
+	}
+	held, err := d.about(ctx, delegation.Decider.Category, userID)
+	if err != nil {
+		return err
+	}
+	for _, id := range held {
+		_, err := Execute(ctx, d, call.Step("leave "+id), leaveAccount{id: id, user: userID})
+		if err != nil && !errors.Is(err, delegation.ErrMissing) { // another's by now
+			return err
+		}
+	}
+	tokens, err := d.about(ctx, apitoken.Decider.Category, userID)
+	if err != nil {
+		return err
+	}
+	for _, id := range tokens {
+		if _, err := d.RevokeToken(ctx, call.Step("revoke "+id), RevokeToken{TokenID: id}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type closeErasedUser string
+
+func (c closeErasedUser) Target() user.Target         { return user.Decider.At(string(c)) }
+func (closeErasedUser) Permission() domain.Permission { return delegation.System }
+
+func (closeErasedUser) Decide(u user.User, _ Env) ([]user.Event, error) { return u.CloseErased() }
 
 func (d *Dispatcher) freeAddress(ctx context.Context, call Call, userID string) error {
 	u, err := Load(ctx, d.Streams(), user.Decider.At(userID))

@@ -76,3 +76,12 @@ func (u User) Close(ownsAccounts, takesOver bool) ([]Event, error) {
 	}
 	return []Event{Closed{}}, nil
 }
+
+// CloseErased ends a user that is erased, locked or not; one that is closed
+// needs nothing.
+func (u User) CloseErased() ([]Event, error) {
+	if !u.Exists() || u.IsClosed {
+		return nil, nil
+	}
+	return []Event{Closed{}}, nil
+}

@@ -161,6 +161,9 @@ func TestLockingAndClosing(t *testing.T) {
 	closed.When(unlock).Refused(user.ErrClosed)
 	nobody := domaintest.For(t, user.Decider)
 	nobody.When(shut(false)).Refused(user.ErrMissing)
+	erase := func(u user.User) (events, error) { return u.CloseErased() }
+	locked.When(erase).Then(user.Closed{}).When(erase).ThenNothing()
+	nobody.When(erase).ThenNothing()
 	nobody.When(lock).Refused(user.ErrMissing)
 }
 
