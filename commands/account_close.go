@@ -229,7 +229,7 @@ func (c answerClosing) Decide(a account.Account, _ Env) ([]account.Event, error)
 }
 
 // closeErased closes the accounts of an owner who is erased: nobody acts for
-// them any more.
+// them any more. A repeat ends what began while they were closed.
 func (d *Dispatcher) closeErased(ctx context.Context, call Call, accounts []string) error {
 	found, err := d.streamsByAccount(ctx, accounts, []string{delegation.Decider.Category}, nil)
 	if err != nil {
@@ -246,6 +246,11 @@ func (d *Dispatcher) closeErased(ctx context.Context, call Call, accounts []stri
 		}
 		if err := d.FinishClosing(ctx, call, id); err != nil {
 			return err
+		}
+		for _, late := range ends {
+			if _, err := Execute(ctx, d, call.Step("end "+late), RevokeDelegation{DelegationID: late}); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

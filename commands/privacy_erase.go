@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -82,9 +83,9 @@ func (c answerErasure) Decide(s privacy.Subject, env Env) ([]privacy.Event, erro
 }
 
 // EraseSubject carries out what can be erased at once of an accepted erasure:
-// the user is closed and acts for nobody, contacts elsewhere are archived, the
-// address is free again, everything in the vault about the user and the keys are
-// gone, the accounts are closed, and the log says so. It may be repeated, and has
+// the user is closed and acts for nobody, its accounts are closed, contacts
+// elsewhere are archived, the address is free again, everything in the vault about
+// the user and the keys are gone, and the log says so. It may be repeated, and has
 // to be until CompleteErasure.
 func (d *Dispatcher) EraseSubject(ctx context.Context, call Call, userID string) error {
 	s, err := Load(ctx, d.Streams(), privacy.Decider.At(userID))
@@ -92,6 +93,18 @@ func (d *Dispatcher) EraseSubject(ctx context.Context, call Call, userID string)
 		return err
 	}
 	if err := d.leaveAll(ctx, call, userID); err != nil {
+		return err
+	}
+	// Closed, the accounts take on nothing more: what they took on since the
+	// request was answered is found here or, from commands that had not seen the
+	// closing, by CompleteErasure.
+	if err := d.closeErased(ctx, call, s.Accounts); err != nil {
+		return err
+	}
+	if _, err := d.widen(ctx, call, userID); err != nil {
+		return err
+	}
+	if s, err = Load(ctx, d.Streams(), privacy.Decider.At(userID)); err != nil {
 		return err
 	}
 	// The address can be read as long as its key is there.
@@ -119,7 +132,43 @@ func (d *Dispatcher) EraseSubject(ctx context.Context, call Call, userID string)
 			return err
 		}
 	}
-	return d.closeErased(ctx, call, s.Accounts)
+	return nil
+}
+
+// widen reads the log again for an accepted erasure, and notes the keys that it
+// does not know of. It answers whether there were any.
+func (d *Dispatcher) widen(ctx context.Context, call Call, userID string) (bool, error) {
+	h, err := d.heldOf(ctx, userID)
+	if err != nil {
+		return false, err
+	}
+	now := d.Clock().UTC()
+	if h.contacts, err = d.unused(ctx, h.contacts, now); err != nil {
+		return false, err
+	}
+	s, err := Load(ctx, d.Streams(), privacy.Decider.At(userID))
+	if err != nil {
+		return false, err
+	}
+	more, err := s.Widen(h.keys(now))
+	if err != nil || len(more) == 0 {
+		return false, err
+	}
+	// What is noted is not noted again, so that its text tells this step from others.
+	_, err = Execute(ctx, d, call.Step(fmt.Sprint("widen ", more)), widenErasure{user: userID, keys: h.keys(now)})
+	return true, err
+}
+
+type widenErasure struct {
+	user string
+	keys []privacy.Key
+}
+
+func (c widenErasure) Target() privacy.Target      { return privacy.Decider.At(c.user) }
+func (widenErasure) Permission() domain.Permission { return delegation.System }
+
+func (c widenErasure) Decide(s privacy.Subject, _ Env) ([]privacy.Event, error) {
+	return s.Widen(c.keys)
 }
 
 // leaveAll closes a user that is erased, and ends what it holds: its delegations,
@@ -188,8 +237,12 @@ func (c noteDestroyed) Decide(s privacy.Subject, env Env) ([]privacy.Event, erro
 	return s.Destroy(c.key, env.Now)
 }
 
+// eraseAgain is how soon an erasure is gone through again that was widened.
+const eraseAgain = time.Second
+
 // CompleteErasure ends an erasure once no process holds one of its keys any
-// more; before, it answers how long that still takes.
+// more, and the log holds nothing else of it; before, it answers after how long
+// to begin again with EraseSubject.
 func (d *Dispatcher) CompleteErasure(ctx context.Context, call Call, userID string) (wait time.Duration, err error) {
 	s, err := Load(ctx, d.Streams(), privacy.Decider.At(userID))
 	if err != nil || s.Status != privacy.StatusAccepted {
@@ -205,6 +258,10 @@ func (d *Dispatcher) CompleteErasure(ctx context.Context, call Call, userID stri
 	}
 	if wait := forgotten.Sub(d.Clock()); wait > 0 {
 		return wait, nil
+	}
+	// Commands that had not seen the closing of the accounts are over by now.
+	if widened, err := d.widen(ctx, call, userID); err != nil || widened {
+		return eraseAgain, err
 	}
 	complete := completeErasure{user: userID}
 	for _, k := range s.Keys {

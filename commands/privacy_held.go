@@ -183,7 +183,7 @@ func (d *Dispatcher) invitations(ctx context.Context, h *held) error {
 			owner[m.AggregateID] = fact.To
 			subject, named = fact.Transfer, fact.To
 		}
-		if subject != "" && (named == h.user || slices.Contains(h.accounts, m.Account) || user.NormalEmail(email) == user.NormalEmail(u.Email)) {
+		if subject != "" && (named == h.user || slices.Contains(h.accounts, m.Account) || u.Email != eventstore.Erased && user.NormalEmail(email) == user.NormalEmail(u.Email)) {
 			found[subject] = true
 		}
 		return nil

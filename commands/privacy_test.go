@@ -14,6 +14,7 @@ import (
 	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/account"
 	"github.com/hostfold/hostfold/domain/contact"
+	"github.com/hostfold/hostfold/domain/delegation"
 	"github.com/hostfold/hostfold/domain/hosting"
 	"github.com/hostfold/hostfold/domain/money"
 	"github.com/hostfold/hostfold/domain/privacy"
@@ -216,6 +217,93 @@ func TestEachKeyIsDestroyedOnItsDate(t *testing.T) {
 	if got := s.invoice(inv); got.Number == "" || got.Content.Totals.Gross != money.EUR(1200) {
 		t.Errorf("number and sums are gone: %+v", got)
 	}
+}
+
+// erase carries an accepted erasure out, as its job does, and says how many
+// times that took.
+func (s *shop) erase(id string) (rounds int) {
+	s.t.Helper()
+	for rounds = 1; rounds < 10; rounds++ {
+		if err := s.EraseSubject(s.t.Context(), commandtest.SystemCall(), id); err != nil {
+			s.t.Fatal(err)
+		}
+		wait, err := s.CompleteErasure(s.t.Context(), commandtest.SystemCall(), id)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if load(s, privacy.Decider.At(id)).Status == privacy.StatusCompleted {
+			return rounds
+		}
+		s.at(s.Clock().Add(wait))
+	}
+	s.t.Fatal("the erasure does not end")
+	return rounds
+}
+
+func TestWhatIsWrittenDuringAnErasureIsErasedToo(t *testing.T) {
+	t.Parallel()
+	t.Run("between the answer and the closing of the accounts", func(t *testing.T) {
+		t.Parallel()
+		s, id := newCustomer(t)
+		s.ask(id)
+		late := s.contact("acc_1", false)
+		friend, err := s.InviteDelegate(t.Context(), under("acc_1"), commands.InviteDelegate{
+			AccountID: "acc_1", Email: "friend.of.zoe@example.com",
+			Terms: delegation.Terms{Permissions: []domain.Permission{delegation.ProfileRead}, Scope: delegation.Scope{All: true}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rounds := s.erase(id); rounds != 2 { // the second when no process holds a key any more
+			t.Errorf("it took %d rounds", rounds)
+		}
+		if got := load(s, contact.Decider.At(late)).Details; got.Name != eventstore.Erased || got.Email != eventstore.Erased {
+			t.Errorf("a contact of its account reads %+v", got)
+		}
+		if got := load(s, delegation.Decider.At(friend.ID)); got.Email != eventstore.Erased || got.Status != delegation.StatusRevoked {
+			t.Errorf("an invitation to its account reads %q, %s", got.Email, got.Status)
+		}
+	})
+	t.Run("by a command that had not seen the closing", func(t *testing.T) {
+		t.Parallel()
+		s, id := newCustomer(t)
+		s.ask(id)
+		call := under("acc_1")
+		cmd := commands.CreateContact{AccountID: "acc_1", Details: ana()}.Identify(func(kind string) string { return commands.NewID(call.CommandID, kind) })
+		other := s.beside(cmd.Target().Stream(), func() {
+			if err := s.EraseSubject(t.Context(), commandtest.SystemCall(), id); err != nil {
+				t.Error(err)
+			}
+		})
+		if _, err := commands.Execute(t.Context(), other.Dispatcher, call, cmd); err != nil {
+			t.Fatal(err)
+		}
+		if got := load(s, account.Decider.At("acc_1")).Status; got != account.StatusClosed {
+			t.Fatalf("the account is %s", got)
+		}
+		s.at(s.Clock().Add(time.Hour))
+		if wait, err := s.CompleteErasure(t.Context(), commandtest.SystemCall(), id); err != nil || wait == 0 {
+			t.Errorf("it is complete with a contact in clear: %s, %v", wait, err)
+		}
+		s.erase(id)
+		if got := load(s, contact.Decider.At(cmd.ContactID)).Details; got.Name != eventstore.Erased || got.Email != eventstore.Erased {
+			t.Errorf("the contact reads %+v", got)
+		}
+	})
+	t.Run("an invoice keeps its time", func(t *testing.T) {
+		t.Parallel()
+		s, id := newCustomer(t)
+		s.ask(id)
+		inv, _ := s.issued()
+		s.erase(id)
+		if got := s.invoice(inv).Content.Buyer.Name; got != "Zoé Martin" {
+			t.Errorf("the invoice is for %s", got)
+		}
+		fiscal := privacy.Key{Subject: "acc_1", Purpose: subjectkey.Fiscal, After: "2037-01-01"}
+		if got := load(s, privacy.Decider.At(id)); !got.Awaits(fiscal) {
+			t.Errorf("the keys are %+v", got.Keys)
+		}
+	})
 }
 
 func TestAPersonProvesThatItAsks(t *testing.T) {

@@ -52,9 +52,15 @@ func erasures() Model {
 			row.Status, row.Keys, row.AnsweredAt = privacy.StatusAccepted, e.Keys, &m.OccurredAt
 			row.Accounts = append([]string{}, e.Accounts...)
 		}),
+		On(func(rows *Rows[ErasureRow], e privacy.RequestWidened, m Meta) {
+			row := get(rows, m)
+			for _, k := range e.Keys {
+				row.Keys = append(without(row.Keys, privacy.Gone{Subject: k.Subject, Purpose: k.Purpose}), k)
+			}
+		}),
 		On(func(rows *Rows[ErasureRow], e privacy.SubjectKeyDestroyed, m Meta) {
 			row := get(rows, m)
-			row.Keys = slices.DeleteFunc(row.Keys, func(k privacy.Key) bool { return k.Subject == e.Subject && k.Purpose == e.Purpose })
+			row.Keys = without(row.Keys, privacy.Gone(e))
 		}),
 		On(func(rows *Rows[ErasureRow], _ privacy.ErasureCompleted, m Meta) {
 			row := get(rows, m)
@@ -63,6 +69,11 @@ func erasures() Model {
 		On(func(rows *Rows[ErasureRow], e privacy.LegalHoldSet, m Meta) { get(rows, m).Hold = e.Reference }),
 		On(func(rows *Rows[ErasureRow], _ privacy.LegalHoldLifted, m Meta) { get(rows, m).Hold = "" }),
 	))
+}
+
+// without are the keys but for one.
+func without(keys []privacy.Key, gone privacy.Gone) []privacy.Key {
+	return slices.DeleteFunc(keys, func(k privacy.Key) bool { return k.Subject == gone.Subject && k.Purpose == gone.Purpose })
 }
 
 const erasureColumns = `id, status, reasons, accounts, keys, hold, requested_at, answered_at, completed_at, stream_revision`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 
@@ -20,10 +21,17 @@ func privacyLane(jobs *river.Client[pgx.Tx], after time.Duration) feed.Lane {
 		Name: "process.privacy",
 		Types: []string{
 			"privacy.request_submitted.", "privacy.request_withdrawn.", "privacy.request_refused.", "privacy.request_accepted.",
-			"privacy.subject_key_destroyed.", "privacy.erasure_completed.",
+			"privacy.request_widened.", "privacy.subject_key_destroyed.", "privacy.erasure_completed.",
 		},
 		Handle: func(ctx context.Context, tx *feed.Tx, b *feed.Batch) error {
 			var p pending
+			timers := func(user string, cause uuid.UUID, keys []privacy.Key) {
+				for _, k := range keys {
+					if k.After != "" {
+						p.want(keyTimer(k.Subject, string(k.Purpose)), erase.Key{User: user, Key: k, Cause: cause}, k.Day())
+					}
+				}
+			}
 			for _, e := range b.Events {
 				user, cause := e.Meta.AggregateID, e.Meta.EventID
 				switch fact := e.Data.(type) {
@@ -34,11 +42,9 @@ func privacyLane(jobs *river.Client[pgx.Tx], after time.Duration) feed.Lane {
 				case privacy.RequestAccepted:
 					p.done("answer " + user)
 					p.want("erase "+user, erase.Subject{User: user, Cause: cause}, time.Time{})
-					for _, k := range fact.Keys {
-						if k.After != "" {
-							p.want(keyTimer(k.Subject, string(k.Purpose)), erase.Key{User: user, Key: k, Cause: cause}, k.Day())
-						}
-					}
+					timers(user, cause, fact.Keys)
+				case privacy.RequestWidened:
+					timers(user, cause, fact.Keys)
 				case privacy.SubjectKeyDestroyed:
 					p.done(keyTimer(fact.Subject, string(fact.Purpose)))
 				case privacy.ErasureCompleted:

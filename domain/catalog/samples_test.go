@@ -127,6 +127,7 @@ func samples() []domain.Event {
 		privacy.IdentityVerified{Method: privacy.ByPassword},
 		privacy.RequestRefused{Reasons: []privacy.Reason{privacy.LiveServices, privacy.UnpaidInvoices}},
 		privacy.RequestAccepted{Accounts: []string{"acc_1"}, Keys: []privacy.Key{{Subject: "acc_1", Purpose: subjectkey.Fiscal, After: "2037-01-01"}}},
+		privacy.RequestWidened{Keys: []privacy.Key{{Subject: "acc_1", Purpose: subjectkey.Fiscal, After: "2037-01-01"}}},
 		privacy.SubjectKeyDestroyed{Subject: "usr_1", Purpose: subjectkey.Profile},
 		privacy.ErasureCompleted{Keys: []privacy.Gone{{Subject: "usr_1", Purpose: subjectkey.Profile}}},
 		privacy.ExportProduced{Account: "acc_1", At: noon},

@@ -34,6 +34,7 @@ var Decider = domain.Decider[Subject, Event]{
 		domain.TypeOf[RequestWithdrawn](),
 		domain.TypeOf[RequestRefused](),
 		domain.TypeOf[RequestAccepted](),
+		domain.TypeOf[RequestWidened](),
 		domain.TypeOf[SubjectKeyDestroyed](),
 		domain.TypeOf[ErasureCompleted](),
 		domain.TypeOf[ExportProduced](),

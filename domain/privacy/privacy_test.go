@@ -88,6 +88,35 @@ func TestErasure(t *testing.T) {
 	})
 }
 
+func TestAnErasureIsWidenedByWhatWasWrittenMeanwhile(t *testing.T) {
+	t.Parallel()
+	widen := func(keys ...privacy.Key) func(subject) (events, error) {
+		return func(s subject) (events, error) { return s.Widen(keys) }
+	}
+	late := privacy.Key{Subject: "ctc_1", Purpose: subjectkey.Profile}
+	asked := domaintest.For(t, privacy.Decider).Given(privacy.RequestSubmitted{})
+	accepted := asked.Given(privacy.RequestAccepted{Accounts: []string{"acc_1"}, Keys: keys})
+	asked.When(widen(late)).ThenNothing()
+	accepted.When(widen(keys...)).ThenNothing()
+	erased := accepted.Given(privacy.SubjectKeyDestroyed{Subject: "usr_1", Purpose: subjectkey.Profile})
+	widened := erased.When(widen(profile, late, fiscal)).Then(privacy.RequestWidened{Keys: []privacy.Key{late}})
+	widened.When(widen(late)).ThenNothing()
+	widened.When(complete).Refused(domain.Conflict("erasure_under_way", ""))
+	widened.When(destroy(late, noon)).Then(privacy.SubjectKeyDestroyed{Subject: "ctc_1", Purpose: subjectkey.Profile}).
+		When(complete).Then(privacy.ErasureCompleted{Keys: []privacy.Gone{
+		{Subject: "usr_1", Purpose: subjectkey.Profile}, {Subject: "ctc_1", Purpose: subjectkey.Profile},
+	}})
+
+	// What has got a day is not destroyed at once any more, and no day moves.
+	dated := privacy.Key{Subject: "ctc_1", Purpose: subjectkey.Profile, After: "2026-07-01"}
+	moved := dated
+	moved.After = "2026-07-02"
+	kept := widened.When(widen(dated)).Then(privacy.RequestWidened{Keys: []privacy.Key{dated}})
+	kept.When(destroy(dated, noon)).Refused(domain.Conflict("key_not_due", ""))
+	kept.When(widen(late, moved)).ThenNothing()
+	erased.When(widen(privacy.Key{Subject: "usr_1", Purpose: subjectkey.Profile, After: "2026-07-01"})).ThenNothing()
+}
+
 func TestALegalHoldForbidsToDestroy(t *testing.T) {
 	t.Parallel()
 	set := privacy.LegalHoldSet{Reference: "2026/17"}

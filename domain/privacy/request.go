@@ -137,3 +137,50 @@ func (s Subject) Answer(reasons []Reason, accounts []string, keys []Key) ([]Even
 	}
 	return []Event{RequestAccepted{Accounts: accounts, Keys: keys}}, nil
 }
+
+// RequestWidened says that more keys belong to an accepted erasure: of what was
+// written while it was answered. A key that was to be destroyed at once may have
+// got a day, too.
+type RequestWidened struct {
+	Keys []Key `json:"keys"`
+}
+
+// EventType is the name on disk.
+func (RequestWidened) EventType() string { return "privacy.request_widened.v1" }
+
+func (e RequestWidened) apply(s Subject) Subject {
+	s.Keys = slices.Clone(s.Keys)
+	for _, k := range e.Keys {
+		if i := s.listed(k); i >= 0 {
+			s.Keys[i] = k
+		} else {
+			s.Keys = append(s.Keys, k)
+		}
+	}
+	return s
+}
+
+// Widen notes those of some keys that an accepted erasure has to destroy and does
+// not know of, or that it would destroy at once although they have a day.
+func (s Subject) Widen(keys []Key) ([]Event, error) {
+	if s.Status != StatusAccepted {
+		return nil, nil
+	}
+	var more []Key
+	for _, k := range keys {
+		i := s.listed(k)
+		if i < 0 || s.Keys[i].After == "" && k.After != "" && s.Awaits(s.Keys[i]) {
+			more = append(more, k)
+		}
+	}
+	if len(more) == 0 {
+		return nil, nil
+	}
+	return []Event{RequestWidened{Keys: more}}, nil
+}
+
+// listed is where a key stands among those of the request, whatever its day, -1
+// when it does not.
+func (s Subject) listed(k Key) int {
+	return slices.IndexFunc(s.Keys, func(of Key) bool { return of.Subject == k.Subject && of.Purpose == k.Purpose })
+}
