@@ -125,7 +125,11 @@ func (d *Dispatcher) EraseSubject(ctx context.Context, call Call, userID string)
 		if err != nil {
 			return err
 		}
-		if spared {
+		kept, err := d.onHold(ctx, k.Account) // since it was looked for
+		if err != nil {
+			return err
+		}
+		if spared || kept {
 			continue
 		}
 		if err := d.destroyKey(ctx, call, userID, k, "erasure"); err != nil {
@@ -307,6 +311,9 @@ func (d *Dispatcher) EndRetention(ctx context.Context, call Call, userID string,
 		return holdPause, nil
 	case !s.Due(k, now):
 		return k.Day().Sub(now), nil
+	}
+	if kept, err := d.onHold(ctx, k.Account); err != nil || kept {
+		return holdPause, err
 	}
 	if spared, err := d.spared(ctx, s, k.Subject); err != nil || spared {
 		return 0, err

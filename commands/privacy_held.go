@@ -38,11 +38,15 @@ type held struct {
 	invitations []string
 	// contacts are those of other accounts that have the user's address.
 	contacts []string
+	// of are the accounts of others that invitations and contacts belong to, and
+	// onHold those of them whose owner is under a legal hold.
+	of     map[string]string
+	onHold map[string]bool
 }
 
 // heldOf reads the log from end to end, since no index of ours is the truth.
 func (d *Dispatcher) heldOf(ctx context.Context, userID string) (held, error) {
-	h := held{user: userID, streams: map[string][]string{}}
+	h := held{user: userID, streams: map[string][]string{}, of: map[string]string{}, onHold: map[string]bool{}}
 	about, err := d.about(ctx, account.Decider.Category, userID)
 	if err != nil {
 		return h, err
@@ -56,8 +60,16 @@ func (d *Dispatcher) heldOf(ctx context.Context, userID string) (held, error) {
 			h.accounts = append(h.accounts, id)
 		}
 	}
-	if err := errors.Join(d.invitations(ctx, &h), d.contactsOf(ctx, &h)); err != nil || len(h.accounts) == 0 {
+	if err := errors.Join(d.invitations(ctx, &h), d.contactsOf(ctx, &h)); err != nil {
 		return h, err
+	}
+	for _, id := range h.of {
+		if h.onHold[id], err = d.onHold(ctx, id); err != nil {
+			return h, err
+		}
+	}
+	if len(h.accounts) == 0 {
+		return h, nil
 	}
 	h.streams, err = d.streamsOf(ctx, h.accounts, []string{
 		hosting.Decider.Category, domainname.Decider.Category, invoice.Decider.Category, creditnote.Decider.Category, contact.Decider.Category,
@@ -131,8 +143,22 @@ func (d *Dispatcher) about(ctx context.Context, category string, ids ...string) 
 	return slices.Sorted(maps.Keys(found)), err
 }
 
+// onHold reports whether a legal hold on an account's owner keeps what the
+// account has.
+func (d *Dispatcher) onHold(ctx context.Context, accountID string) (bool, error) {
+	if accountID == "" {
+		return false, nil
+	}
+	a, err := Load(ctx, d.Streams(), account.Decider.At(accountID))
+	if err != nil {
+		return false, err
+	}
+	owner, err := Load(ctx, d.Streams(), privacy.Decider.At(a.Owner))
+	return owner.Hold != "", err
+}
+
 // MessagesTo are the ids of the mails to or about a user whose erasure was
-// accepted, its accounts and invitations.
+// accepted, its accounts and invitations, but for those that a legal hold keeps.
 func (d *Dispatcher) MessagesTo(ctx context.Context, userID string) ([]string, error) {
 	s, err := Load(ctx, d.Streams(), privacy.Decider.At(userID))
 	if err != nil {
@@ -140,7 +166,9 @@ func (d *Dispatcher) MessagesTo(ctx context.Context, userID string) ([]string, e
 	}
 	ids := []string{userID}
 	for _, k := range s.Keys {
-		ids = append(ids, k.Subject)
+		if k.After == "" || !s.Awaits(k) {
+			ids = append(ids, k.Subject)
+		}
 	}
 	slices.Sort(ids)
 	return d.about(ctx, message.Decider.Category, slices.Compact(ids)...)
@@ -155,7 +183,7 @@ func (d *Dispatcher) invitations(ctx context.Context, h *held) error {
 		return err
 	}
 	found, mails := map[string]bool{}, map[string]string{} // mails by invitation
-	owner, last := map[string]string{}, map[string]string{}
+	owner, last, of := map[string]string{}, map[string]string{}, map[string]string{}
 	err = d.eachEvent(ctx, []string{delegation.Decider.Category, account.Decider.Category}, func(r eventstore.Recorded) error {
 		e, m, err := d.Codec.Decode(ctx, r)
 		if err != nil {
@@ -167,6 +195,7 @@ func (d *Dispatcher) invitations(ctx context.Context, h *held) error {
 			subject, email = fact.Invitation, fact.Email
 			last[m.AggregateID] = fact.Invitation
 			mails[fact.Invitation] = invitationMail(m.EventID, fact.Invitation)
+			of[mails[fact.Invitation]] = m.Account
 			// Of what a part of the system asks for the mail names the owner.
 			if m.Actor.ID == h.user || m.Actor.Kind != domain.ActorUser && owner[m.Account] == h.user {
 				found[mails[fact.Invitation]] = true
@@ -183,6 +212,7 @@ func (d *Dispatcher) invitations(ctx context.Context, h *held) error {
 			owner[m.AggregateID] = fact.To
 			subject, named = fact.Transfer, fact.To
 		}
+		of[subject] = m.Account
 		if subject != "" && (named == h.user || slices.Contains(h.accounts, m.Account) || u.Email != eventstore.Erased && user.NormalEmail(email) == user.NormalEmail(u.Email)) {
 			found[subject] = true
 		}
@@ -194,7 +224,17 @@ func (d *Dispatcher) invitations(ctx context.Context, h *held) error {
 		}
 	}
 	h.invitations = slices.Sorted(maps.Keys(found))
+	for _, id := range h.invitations {
+		h.belongs(id, of[id])
+	}
 	return err
+}
+
+// belongs notes whose account a subject belongs to, if it is another's.
+func (h *held) belongs(subject, account string) {
+	if !slices.Contains(h.accounts, account) {
+		h.of[subject] = account
+	}
 }
 
 // contactsOf finds the contacts of other accounts that have the user's address.
@@ -222,6 +262,7 @@ func (d *Dispatcher) contactsOf(ctx context.Context, h *held) error {
 		delete(found, m.AggregateID)
 		if !slices.Contains(h.accounts, m.Account) && user.NormalEmail(now.Email) == user.NormalEmail(u.Email) {
 			found[m.AggregateID] = true
+			h.belongs(m.AggregateID, m.Account)
 		}
 		return nil
 	})
@@ -343,13 +384,17 @@ func (h held) keys(now time.Time) []privacy.Key {
 	subjects := slices.Concat([]string{h.user}, h.accounts, h.streams[contact.Decider.Category], h.contacts)
 	var keys []privacy.Key
 	for _, s := range slices.Concat(subjects, h.invitations) {
-		keys = append(keys, privacy.Key{Subject: s, Purpose: subjectkey.Profile})
+		k := privacy.Key{Subject: s, Purpose: subjectkey.Profile, Account: h.of[s]}
+		if h.onHold[k.Account] {
+			k.After = privacy.HoldEnd(now)
+		}
+		keys = append(keys, k)
 	}
 	for _, s := range h.accounts {
 		keys = append(keys, privacy.Key{Subject: s, Purpose: subjectkey.Fiscal, After: fiscal})
 	}
 	for _, s := range subjects {
-		keys = append(keys, privacy.Key{Subject: s, Purpose: subjectkey.Identity, After: identity})
+		keys = append(keys, privacy.Key{Subject: s, Purpose: subjectkey.Identity, After: identity, Account: h.of[s]})
 	}
 	return keys
 }

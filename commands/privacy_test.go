@@ -306,6 +306,94 @@ func TestWhatIsWrittenDuringAnErasureIsErasedToo(t *testing.T) {
 	})
 }
 
+// TestAHoldKeepsWhatAnotherErasedPersonIsInvolvedIn erases a person who is a
+// contact and an invited delegate of an account whose owner is under a hold.
+func TestAHoldKeepsWhatAnotherErasedPersonIsInvolvedIn(t *testing.T) {
+	t.Parallel()
+	start := func(t *testing.T) (s *shop, id, owner, of, invitation string) {
+		s, id = newCustomer(t)
+		s.told(id, user.Registered{}, func(call commands.Call, m eventstore.Meta) error {
+			return s.MailVerification(t.Context(), call, m.EventID, s.now, id)
+		})
+		if err := s.verify(s.secret(mailtext.VerifyEmail)); err != nil {
+			t.Fatal(err)
+		}
+		owner = s.register(commands.RegisterUser{Email: "bo@example.com", Password: zoe.Password, Name: "Bo", Locale: user.English}).ID
+		do(s, commands.OpenAccount{AccountID: "acc_3", Owner: owner, Name: "Bo", Kind: account.Individual, Country: "FR", Currency: "EUR"})
+		details := ana()
+		details.Email = "zoe@example.com"
+		made, err := commands.Execute(t.Context(), s.Dispatcher, under("acc_3"), commands.CreateContact{AccountID: "acc_3", Details: details})
+		if err != nil {
+			t.Fatal(err)
+		}
+		invited, err := s.InviteDelegate(t.Context(), under("acc_3"), commands.InviteDelegate{
+			AccountID: "acc_3", Email: "zoe@example.com",
+			Terms: delegation.Terms{Permissions: []domain.Permission{delegation.ProfileRead}, Scope: delegation.Scope{All: true}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s, id, owner, made.ID, invited.ID
+	}
+	reads := func(t *testing.T, s *shop, of, invitation, want string) {
+		t.Helper()
+		c, d := load(s, contact.Decider.At(of)), load(s, delegation.Decider.At(invitation))
+		if c.Details.Email != want || d.Email != want || c.Status != contact.StatusArchived {
+			t.Errorf("the contact reads %q and is %s, the invitation reads %q; want %q", c.Details.Email, c.Status, d.Email, want)
+		}
+	}
+	end := func(t *testing.T, s *shop, id, subject string) time.Duration {
+		t.Helper()
+		for _, k := range load(s, privacy.Decider.At(id)).Keys {
+			if k.Subject == subject && k.Purpose == subjectkey.Profile {
+				wait, err := s.EndRetention(t.Context(), commandtest.SystemCall(), id, k)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return wait
+			}
+		}
+		t.Fatalf("no key of %s", subject)
+		return 0
+	}
+	hold := func(s *shop, owner string) { do(s, commands.SetLegalHold{UserID: owner, Reference: "2026/17"}) }
+
+	t.Run("until it is lifted", func(t *testing.T) {
+		t.Parallel()
+		s, id, owner, of, invitation := start(t)
+		hold(s, owner)
+		s.ask(id)
+		s.erase(id) // is completed all the same
+		reads(t, s, of, invitation, "zoe@example.com")
+		sent := load(s, delegation.Decider.At(invitation)).Invitation
+
+		s.at(s.Clock().AddDate(0, 0, 2))
+		if got := end(t, s, id, of); got != 24*time.Hour {
+			t.Errorf("under the hold the contact is looked at again after %s", got)
+		}
+		do(s, commands.LiftLegalHold{UserID: owner})
+		if a, b := end(t, s, id, of), end(t, s, id, sent); a != 0 || b != 0 {
+			t.Errorf("without it after %s and %s", a, b)
+		}
+		reads(t, s, of, invitation, eventstore.Erased)
+	})
+	t.Run("that comes after the answer, too", func(t *testing.T) {
+		t.Parallel()
+		s, id, owner, of, invitation := start(t)
+		s.ask(id)
+		hold(s, owner)
+		s.erase(id)
+		reads(t, s, of, invitation, "zoe@example.com")
+	})
+	t.Run("and not without one", func(t *testing.T) {
+		t.Parallel()
+		s, id, _, of, invitation := start(t)
+		s.ask(id)
+		s.erase(id)
+		reads(t, s, of, invitation, eventstore.Erased)
+	})
+}
+
 func TestAPersonProvesThatItAsks(t *testing.T) {
 	t.Parallel()
 	s, id := newCustomer(t)

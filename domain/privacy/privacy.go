@@ -33,7 +33,7 @@ var Decider = domain.Decider[Subject, Event]{
 		domain.TypeOf[IdentityVerified](),
 		domain.TypeOf[RequestWithdrawn](),
 		domain.TypeOf[RequestRefused](),
-		domain.TypeOf[RequestAccepted](),
+		domain.TypeOf[RequestAccepted]().Since("privacy.request_accepted.v1"),
 		domain.TypeOf[RequestWidened](),
 		domain.TypeOf[SubjectKeyDestroyed](),
 		domain.TypeOf[ErasureCompleted](),
@@ -64,6 +64,9 @@ type Key struct {
 	Purpose subjectkey.Purpose `json:"purpose"`
 	// After is the first day on which it is destroyed; the zero date is at once.
 	After domain.Date `json:"after,omitempty"`
+	// Account is another's account that the subject belongs to, "" without one: a
+	// legal hold on its owner keeps the key, too.
+	Account string `json:"account,omitempty"`
 }
 
 // Gone is a key that was destroyed.

@@ -112,7 +112,7 @@ type RequestAccepted struct {
 }
 
 // EventType is the name on disk.
-func (RequestAccepted) EventType() string { return "privacy.request_accepted.v1" }
+func (RequestAccepted) EventType() string { return "privacy.request_accepted.v2" }
 
 func (e RequestAccepted) apply(s Subject) Subject {
 	s.Status, s.Accounts, s.Keys = StatusAccepted, e.Accounts, e.Keys

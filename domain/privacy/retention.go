@@ -25,3 +25,10 @@ func IdentityEnd(now time.Time) domain.Date {
 	now = now.UTC()
 	return domain.DateOf(now.Year()+identityYears, now.Month(), now.Day()+1)
 }
+
+// HoldEnd is the first day on which a key that another's legal hold keeps by now
+// is looked at again.
+func HoldEnd(now time.Time) domain.Date {
+	now = now.UTC()
+	return domain.DateOf(now.Year(), now.Month(), now.Day()+1)
+}

@@ -20,6 +20,7 @@ import (
 	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/delegation"
 	"github.com/hostfold/hostfold/domain/privacy"
+	"github.com/hostfold/hostfold/domain/subjectkey"
 )
 
 // Answer is the job of answering a request for erasure.
@@ -115,7 +116,7 @@ func (w *subject) Work(ctx context.Context, job *river.Job[Subject]) error {
 	if err := w.c.Dispatcher.EraseSubject(ctx, by, job.Args.User); err != nil {
 		return err
 	}
-	if err := w.removeMails(ctx, job.Args.User); err != nil {
+	if err := w.c.removeMails(ctx, job.Args.User); err != nil {
 		return err
 	}
 	wait, err := w.c.Dispatcher.CompleteErasure(ctx, by, job.Args.User)
@@ -127,21 +128,21 @@ func (w *subject) Work(ctx context.Context, job *river.Job[Subject]) error {
 
 // removeMails removes the files of a user's mails, the jobs that sent them,
 // and what the sink said of them, which may quote an address.
-func (w *subject) removeMails(ctx context.Context, user string) error {
-	ids, err := w.c.Dispatcher.MessagesTo(ctx, user)
+func (c Config) removeMails(ctx context.Context, user string) error {
+	ids, err := c.Dispatcher.MessagesTo(ctx, user)
 	if err != nil || len(ids) == 0 {
 		return err
 	}
-	if sink, ok := w.c.Sink.(mail.Remover); ok {
+	if sink, ok := c.Sink.(mail.Remover); ok {
 		if err := sink.Remove(ctx, ids); err != nil {
 			return err
 		}
 	}
-	_, err = w.c.Pool.Exec(ctx, `
+	_, err = c.Pool.Exec(ctx, `
 		DELETE FROM river.river_job
 		WHERE kind = $1 AND args ->> 'message' = ANY($2) AND finalized_at IS NOT NULL`, mail.Send{}.Kind(), ids)
 	if err == nil {
-		_, err = w.c.Pool.Exec(ctx, `
+		_, err = c.Pool.Exec(ctx, `
 			UPDATE river.river_job
 			SET errors = NULL
 			WHERE kind = $1 AND args ->> 'message' = ANY($2)`, mail.Send{}.Kind(), ids)
@@ -157,11 +158,15 @@ type key struct {
 	c Config
 }
 
-// Work destroys the key, unless its day has not come or a hold forbids it.
+// Work destroys the key, unless its day has not come or a hold forbids it. What
+// is erased at once of others was kept by a hold, and so were the mails to it.
 func (w *key) Work(ctx context.Context, job *river.Job[Key]) error {
 	wait, err := w.c.Dispatcher.EndRetention(ctx, call(job.Args.Cause), job.Args.User, job.Args.Key)
 	if err == nil && wait > 0 {
 		return river.JobSnooze(wait)
+	}
+	if err == nil && job.Args.Key.Purpose == subjectkey.Profile {
+		return w.c.removeMails(ctx, job.Args.User)
 	}
 	return err
 }
