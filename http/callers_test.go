@@ -211,17 +211,17 @@ func TestTheMatrixKnowsEveryPermissionAndRole(t *testing.T) {
 }
 
 // admit makes a user by its events, and opens a session without its password.
-func (m *matrix) admit(t *testing.T, name string, proof vault.Proof) party {
+func (w *world) admit(t *testing.T, name string, proof vault.Proof) party {
 	t.Helper()
 	id := "usr_" + strings.ReplaceAll(uuid.NewSHA1(uuid.NameSpaceOID, []byte(name)).String(), "-", "")
 	email := strings.NewReplacer(" ", "-", "*", "all", ",", "").Replace(name) + "@matrix.example"
-	m.Given("", "user-"+id, user.Registered{Email: email, Name: name, Locale: "en", Credential: "cred_none"}, user.EmailVerified{Email: email})
-	return party{id: id, email: email, token: m.enter(t, id, proof)}
+	w.Given("", "user-"+id, user.Registered{Email: email, Name: name, Locale: "en", Credential: "cred_none"}, user.EmailVerified{Email: email})
+	return party{id: id, email: email, token: w.enter(t, id, proof)}
 }
 
-func (m *matrix) enter(t *testing.T, user string, proof vault.Proof) string {
+func (w *world) enter(t *testing.T, user string, proof vault.Proof) string {
 	t.Helper()
-	secret, _, err := m.vault.OpenSession(t.Context(), user, vault.Client{IP: "192.0.2.1"}, vault.LifeOf(false), proof)
+	secret, _, err := w.vault.OpenSession(t.Context(), user, vault.Client{IP: "192.0.2.1"}, vault.LifeOf(false), proof)
 	if err != nil {
 		t.Fatal(err)
 	}

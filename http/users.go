@@ -150,8 +150,8 @@ func (a *api) ownLogin() {
 		c.UserID, c.Session = r.caller.Grants.User, r.caller.Session
 	}, a.Dispatcher.ChangePassword)
 	silently(a, operation{
-		method: http.MethodPost, path: "/v1/me/close", summary: "Close my user", status: http.StatusNoContent, limited: true,
-		notes: "For good. It is refused while you own an account.",
+		method: http.MethodPost, path: "/v1/me/close", summary: "Close my user", status: http.StatusNoContent, limited: true, rights: true,
+		notes: "For good: your sessions end, and your API tokens are refused. It is refused while you own an account.",
 	}, func(r *request, c *commands.CloseUser) { c.UserID = r.caller.Grants.User }, a.Dispatcher.CloseUser)
 	list(a, operation{
 		method: http.MethodGet, path: "/v1/me/logins", summary: "List my log-ins",
@@ -166,8 +166,8 @@ func (a *api) ownLogin() {
 // staffUsers adds what staff do with users.
 func (a *api) staffUsers() {
 	write(a, operation{
-		method: http.MethodPost, path: "/v1/staff/users/{user}/lock", summary: "Lock a user",
-		notes: "It ends the user's sessions and keeps it out until it is unlocked.",
+		method: http.MethodPost, path: "/v1/staff/users/{user}/lock", summary: "Lock a user", rights: true,
+		notes: "It ends the user's sessions and keeps it, and its API tokens, out until it is unlocked.",
 	}, func(r *request, c *commands.LockUser) { c.UserID = r.path("user") },
 		func(ctx context.Context, call commands.Call, c commands.LockUser) (commands.Receipt, Ref, error) {
 			return ref(a.Dispatcher.LockUser(ctx, call, c))
@@ -184,7 +184,7 @@ func (a *api) staffUsers() {
 			row, err := a.Reader.StaffUser(ctx, r.caller.Grants, r.path("user"))
 			return row, row.StreamRevision, err
 		})
-	command(a, operation{method: http.MethodPost, path: "/v1/staff/users/{user}/unlock", summary: "Unlock a user"},
+	command(a, operation{method: http.MethodPost, path: "/v1/staff/users/{user}/unlock", summary: "Unlock a user", rights: true},
 		func(r *request, c *commands.UnlockUser) { c.UserID = r.path("user") })
 	write(a, operation{
 		method: http.MethodPost, path: "/v1/staff/users/{user}/factor-reset", summary: "Reset a user's second factors",

@@ -61,7 +61,7 @@ func begin(t testing.TB, change ...func(*portalhttp.Config)) *world {
 func (w *world) serve(t testing.TB, change ...func(*portalhttp.Config)) {
 	t.Helper()
 	w.dispatcher = &commands.Dispatcher{
-		Store: w.Store, Codec: w.Codec, Vault: w.vault, Pepper: w.vault.Pepper(), Clock: w.clock, Rand: rand.Reader,
+		Store: listing{w.Store, t}, Codec: w.Codec, Vault: w.vault, Pepper: w.vault.Pepper(), Clock: w.clock, Rand: rand.Reader,
 	}
 	w.Reader.Witnessed(commands.NewWitness(w.dispatcher))
 	c := config()

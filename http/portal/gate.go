@@ -254,10 +254,13 @@ func (p *pages) openAccount(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		receipt, err = p.Dispatcher.OpenAccount(r.Context(), call, ask)
 	}
+	if err == nil {
+		err = p.inForce(r, receipt.Position)
+	}
 	if err != nil {
 		p.again(w, r, err, "open_account", "open_account.title", &page{Body: body}, "kind", "name", "country")
 		return
 	}
-	p.await(r.Context(), receipt.Position, projections.RightsModel, "accounts", "dashboard")
+	p.await(r.Context(), receipt.Position, "accounts", "dashboard")
 	see(w, r, base(receipt.ID))
 }

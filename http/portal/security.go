@@ -200,9 +200,10 @@ func (p *pages) closeUser(v *visit) error {
 		return err
 	}
 	ask := commands.CloseUser{UserID: v.caller.Grants.User, Password: in.value("password")}
+	var receipt commands.Receipt
 	call, err := p.call(v, in, ask)
 	if err == nil {
-		_, err = p.Dispatcher.CloseUser(v.r.Context(), call, ask)
+		receipt, err = p.Dispatcher.CloseUser(v.r.Context(), call, ask)
 	}
 	if err != nil {
 		status, err := p.refused(v, in, err, "password")
@@ -210,6 +211,9 @@ func (p *pages) closeUser(v *visit) error {
 			return err
 		}
 		return p.showClosing(v, status)
+	}
+	if err := p.inForce(v.r, receipt.Position); err != nil {
+		return err
 	}
 	http.SetCookie(v.w, p.endedCookie())
 	see(v.w, v.r, loginPath+"?done=user_closed")
