@@ -55,11 +55,20 @@ func (a *api) events() {
 			q.Wait = 0
 			q.Rights = steady(q.Account, q.Rights)
 		}
+		release := func() {}
+		if streaming || q.Wait > 0 {
+			var err error
+			if release, err = a.Pace.Hold(r.caller.Grants.User); err != nil {
+				return nil, fail(ctx, err)
+			}
+		}
 		page, err := a.Feed.Next(ctx, q)
 		if err != nil {
+			release()
 			return nil, fail(ctx, err)
 		}
 		return &huma.StreamResponse{Body: func(hc huma.Context) {
+			defer release()
 			raw, w := humachi.Unwrap(hc)
 			if streaming {
 				w.Header().Set("Content-Type", streamType)

@@ -138,7 +138,7 @@ func (l *listener) next(t *testing.T) (e projections.CloudEvent, id string, ok b
 }
 
 // served is a world on a real listener.
-func served(t *testing.T, change ...func(*portalhttp.Config)) (*world, *httptest.Server) { //nolint:unparam // a scene takes changes like begin
+func served(t *testing.T, change ...func(*portalhttp.Config)) (*world, *httptest.Server) {
 	t.Helper()
 	server := httptest.NewUnstartedServer(nil)
 	public := &url.URL{Scheme: "http", Host: server.Listener.Addr().String()}

@@ -3,6 +3,7 @@ package http
 import (
 	"context"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -14,26 +15,63 @@ import (
 	"github.com/hostfold/hostfold/projections"
 )
 
-// exportsAtOnce bounds the exports that one server writes at the same time:
-// each holds a database transaction for as long as its reader takes.
-const exportsAtOnce = 2
-
-// exportTime is how long one export may take.
-const exportTime = 15 * time.Minute
+const (
+	// exportsAtOnce bounds the exports that one server writes at the same time,
+	// one a user: each holds a database transaction for as long as its reader takes.
+	exportsAtOnce = 2
+	// exportTime is how long one export may take, exportWrite how long its reader
+	// may keep it from going on.
+	exportTime  = 15 * time.Minute
+	exportWrite = 30 * time.Second
+)
 
 // errExports says that other exports are being written.
 var errExports = &domain.Error{Kind: domain.KindLimited, Code: "exports_busy", Detail: "Other exports are being written; try again in a minute."}
 
+// exporters are the users whose exports are being written.
+type exporters struct {
+	mu    sync.Mutex
+	users map[string]bool
+}
+
+// begin takes a slot for a user; end gives it back.
+func (e *exporters) begin(user string) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.users[user] || len(e.users) >= exportsAtOnce {
+		return errExports
+	}
+	e.users[user] = true
+	return nil
+}
+
+func (e *exporters) end(user string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.users, user)
+}
+
+// pieces is a writer whose deadline moves on with every piece that is written.
+type pieces struct {
+	http.ResponseWriter
+	clock func() time.Time
+}
+
+func (p pieces) Write(piece []byte) (int, error) {
+	_ = http.NewResponseController(p.ResponseWriter).SetWriteDeadline(p.clock().Add(exportWrite)) // a writer without one has no deadline
+	return p.ResponseWriter.Write(piece)
+}
+
 func (a *api) exports() {
-	slots := make(chan struct{}, exportsAtOnce)
-	export[AsOf](a, slots, operation{
+	under := &exporters{users: map[string]bool{}}
+	export[AsOf](a, under, operation{
 		method: http.MethodGet, path: "/v1/accounts/{account}/export", summary: "Export everything an account holds",
 		refuses: []int{http.StatusTooManyRequests},
 		notes:   "One JSON document, for the owner alone, as everything was at the position that it states. Its last member is complete: true; without it the document was cut short. That an export was made is recorded.",
 	}, func(ctx context.Context, r *request, x *projections.Export, w http.ResponseWriter) error {
 		return x.Account(ctx, r.account, w)
 	})
-	export[none](a, slots, operation{
+	export[none](a, under, operation{
 		method: http.MethodGet, path: "/v1/me/export", summary: "Export everything held about me",
 		refuses: []int{http.StatusTooManyRequests},
 		notes:   "One JSON document: profile, sessions and mails. What accounts hold is in their own exports. Its last member is complete: true.",
@@ -51,7 +89,7 @@ func (a *api) exports() {
 }
 
 // export adds a route that writes an export. That it is made is noted first.
-func export[I any](a *api, slots chan struct{}, o operation, write func(context.Context, *request, *projections.Export, http.ResponseWriter) error) {
+func export[I any](a *api, under *exporters, o operation, write func(context.Context, *request, *projections.Export, http.ResponseWriter) error) {
 	doc := a.document(o)
 	doc.Responses = map[string]*huma.Response{"200": {
 		Description: "The document.",
@@ -67,25 +105,23 @@ func export[I any](a *api, slots chan struct{}, o operation, write func(context.
 		if err := projections.MayExport(r.caller.Grants, r.account); err != nil {
 			return nil, fail(ctx, err) // who may not takes no slot
 		}
-		select {
-		case slots <- struct{}{}:
-		default:
-			return nil, fail(ctx, errExports)
+		user := r.caller.Grants.User
+		if err := under.begin(user); err != nil {
+			return nil, fail(ctx, err)
 		}
 		x, err := a.openExport(ctx, o, r)
 		if err != nil {
-			<-slots
+			under.end(user)
 			return nil, fail(ctx, err)
 		}
 		return &huma.StreamResponse{Body: func(hc huma.Context) {
-			defer func() { <-slots }()
+			defer under.end(user)
 			raw, w := humachi.Unwrap(hc)
 			ctx, cancel := context.WithTimeout(raw.Context(), exportTime)
 			defer cancel()
 			w.Header().Set("Content-Type", "application/json")
 			w.Header().Set("Content-Disposition", `attachment; filename="export.json"`)
-			_ = http.NewResponseController(w).SetWriteDeadline(a.Clock().Add(exportTime)) // a writer without one has no deadline
-			if err := write(ctx, r, x, w); err != nil {
+			if err := write(ctx, r, x, pieces{w, a.Clock}); err != nil {
 				a.Log.WarnContext(ctx, "an export was cut short", "error", err)
 			}
 			if err := x.Close(); err != nil {

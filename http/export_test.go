@@ -3,7 +3,10 @@ package http_test
 import (
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
+	"sync"
 	"testing"
+	"time"
 )
 
 func TestAnExportHoldsWhatIsHeld(t *testing.T) {
@@ -76,5 +79,81 @@ func TestAnExportHoldsWhatIsHeld(t *testing.T) {
 	facts := s.must(t, s.clerk, http.MethodGet, "/v1/audit/streams/privacy-"+me.Profile[0].ID, "", 200).items(t)
 	if len(facts) != 2 {
 		t.Errorf("%d facts of exports, want one of the account's and one of the user's: %v", len(facts), facts)
+	}
+}
+
+// unread is a client that takes the beginning of an answer, and the rest once
+// it goes on.
+type unread struct {
+	*httptest.ResponseRecorder
+	began, on chan struct{}
+	once      sync.Once
+	// until is the deadline of the last piece, and pieces how many there were.
+	until  time.Time
+	pieces int
+}
+
+func newUnread() *unread {
+	return &unread{ResponseRecorder: httptest.NewRecorder(), began: make(chan struct{}), on: make(chan struct{})}
+}
+
+func (u *unread) Write(piece []byte) (int, error) {
+	u.once.Do(func() { close(u.began) })
+	<-u.on
+	u.pieces++
+	return u.ResponseRecorder.Write(piece)
+}
+
+func (u *unread) SetWriteDeadline(until time.Time) error {
+	u.until = until
+	return nil
+}
+
+// TestAUserHoldsOneExport has bob read his slowly: he gets no second one, and
+// keeps nobody else from theirs.
+func TestAUserHoldsOneExport(t *testing.T) {
+	t.Parallel()
+	w := begin(t)
+	ada, bob := w.customer(t, "ada"), w.customer(t, "bob")
+	ask := func(to http.ResponseWriter, path string) {
+		req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://portal.test"+path, http.NoBody)
+		req.Header.Set("Authorization", "Bearer "+bob.token)
+		w.handler.ServeHTTP(to, req)
+	}
+	slow := newUnread()
+	var reading sync.WaitGroup
+	reading.Go(func() { ask(slow, "/v1/me/export") })
+	<-slow.began
+	w.play(t,
+		step{"a second one", bob, "GET", "/v1/me/export", "", nil, 429, "exports_busy", nil},
+		step{"or of the account", bob, "GET", "/v1/accounts/" + bob.account + "/export", "", nil, 429, "exports_busy", nil},
+		step{"another user's", ada, "GET", "/v1/accounts/" + ada.account + "/export", "", nil, 200, "", []string{`"complete":true`}},
+	)
+	close(slow.on)
+	reading.Wait()
+	w.play(t, step{"the next one", bob, "GET", "/v1/me/export", "", nil, 200, "", []string{`"complete":true`}})
+}
+
+// TestAnExportIsCutShortWhenItIsNotRead gives each piece a deadline of its own.
+func TestAnExportIsCutShortWhenItIsNotRead(t *testing.T) {
+	t.Parallel()
+	w := begin(t)
+	bob := w.customer(t, "bob")
+	client := newUnread()
+	var reading sync.WaitGroup
+	reading.Go(func() {
+		req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://portal.test/v1/me/export", http.NoBody)
+		req.Header.Set("Authorization", "Bearer "+bob.token)
+		w.handler.ServeHTTP(client, req)
+	})
+	<-client.began
+	if wait := client.until.Sub(w.clock()); wait <= 0 || wait > 30*time.Second {
+		t.Errorf("the first piece may take %v", wait)
+	}
+	w.ahead.Add(int64(10 * time.Minute))
+	close(client.on)
+	reading.Wait()
+	if wait := client.until.Sub(w.clock()); wait <= 0 || wait > 30*time.Second || client.pieces < 2 {
+		t.Errorf("the last of %d pieces may take %v", client.pieces, wait)
 	}
 }

@@ -6,10 +6,11 @@ import (
 	"time"
 
 	"github.com/hostfold/hostfold/commands/vault"
+	"github.com/hostfold/hostfold/domain"
 )
 
-// Pace bounds how much one user asks for, with all its sessions and API tokens
-// together. People never come near it; a program that does is told when to go
+// Pace bounds how much one user asks for, and how many streams it keeps open,
+// with all its sessions and API tokens together. People never come near it; a program that does is told when to go
 // on. Each process counts for itself. It may be used by many goroutines.
 type Pace struct {
 	perMinute int
@@ -17,6 +18,7 @@ type Pace struct {
 
 	mu      sync.Mutex
 	callers map[string]spent
+	open    map[string]int
 }
 
 // spent is what a caller has used up of its allowance at a time.
@@ -34,7 +36,7 @@ const (
 
 // NewPace allows each user so many reads a minute; 0 is no limit.
 func NewPace(perMinute int, clock func() time.Time) *Pace {
-	return &Pace{perMinute: perMinute, clock: clock, callers: map[string]spent{}}
+	return &Pace{perMinute: perMinute, clock: clock, callers: map[string]spent{}, open: map[string]int{}}
 }
 
 // rate is what a second allows, burst what may come at once.
@@ -62,6 +64,33 @@ func (p *Pace) take(user string, r *http.Request) error {
 	}
 	p.callers[user] = spent{calls, now}
 	return nil
+}
+
+// streamsAtOnce is how many streams and long polls each user may have open.
+// Browsers open one for each page that is looked at.
+const streamsAtOnce = 20
+
+// errStreams says that a user has too many streams open.
+var errStreams = &domain.Error{Kind: domain.KindLimited, Code: "streams_open", Detail: "Too many event streams and long polls are open already; end one of them."}
+
+// Hold takes one of a user's streams, which release gives back, or refuses.
+func (p *Pace) Hold(user string) (release func(), err error) {
+	if p == nil {
+		return func() {}, nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.open[user] >= streamsAtOnce {
+		return nil, errStreams
+	}
+	p.open[user]++
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.open[user]--; p.open[user] == 0 {
+			delete(p.open, user)
+		}
+	}, nil
 }
 
 // pacedCallers is how many callers are remembered before those that have nothing

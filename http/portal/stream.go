@@ -96,6 +96,11 @@ func (p *pages) stream(v *visit) error {
 	if !ok {
 		return domain.Missing("stream")
 	}
+	release, err := p.Pace.Hold(v.caller.Grants.User)
+	if err != nil {
+		return err // the page goes on without, and asks again
+	}
+	defer release()
 	ctx, cancel := context.WithTimeout(v.r.Context(), streamLife)
 	defer cancel()
 	ctx, stop := portalhttp.UntilDraining(ctx)

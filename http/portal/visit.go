@@ -200,9 +200,11 @@ func (p *pages) fail(w http.ResponseWriter, r *http.Request, v *visit, err error
 		w.Header().Set("Retry-After", "2")
 		back, backText = r.URL.RequestURI(), "problem.retry"
 	case domain.KindLimited:
+		wait := time.Minute
 		if limited, ok := errors.AsType[*vault.LimitedError](err); ok {
-			w.Header().Set("Retry-After", portalhttp.RetryAfter(limited.RetryAfter))
+			wait = limited.RetryAfter
 		}
+		w.Header().Set("Retry-After", portalhttp.RetryAfter(wait))
 		back, backText = r.URL.RequestURI(), "problem.retry"
 	default:
 		key = "problem.internal"
