@@ -39,12 +39,13 @@ type Globals struct {
 
 // Backends say where events and rows live.
 type Backends struct {
-	DatabaseURL    string   `help:"Postgres (15 or newer) to use in place of the private one." placeholder:"postgres://…" env:"DATABASE_URL"`
-	ESDBURL        string   `help:"EventStoreDB or KurrentDB to use in place of the embedded node." name:"esdb-url" placeholder:"esdb://…" env:"ESDB_URL"`
-	AllowPlaintext bool     `help:"Reach Postgres, the event store and the mail server on other machines, and serve on a network, without TLS that is checked." env:"HOSTFOLD_ALLOW_PLAINTEXT"`
-	NodeReserve    byteSize `help:"Free disk space below which the embedded node takes no appends; reads go on." default:"256MiB" placeholder:"SIZE" env:"HOSTFOLD_NODE_RESERVE"`
-	VaultKey       string   `help:"File with the master keys of the vault, readable by its owner only; servers on one database share it. The default is vault.key in the data folder." placeholder:"FILE" env:"HOSTFOLD_VAULT_KEY" type:"path"`
-	Postgres       string   `help:"Folder with the binaries of the private Postgres; the default is to look for them." env:"HOSTFOLD_POSTGRES" type:"path"`
+	DatabaseURL      string   `help:"Postgres (15 or newer) to use in place of the private one." placeholder:"postgres://…" env:"DATABASE_URL"`
+	ESDBURL          string   `help:"EventStoreDB or KurrentDB to use in place of the embedded node." name:"esdb-url" placeholder:"esdb://…" env:"ESDB_URL"`
+	AllowPlaintext   bool     `help:"Reach Postgres, the event store and the mail server on other machines, and serve on a network, without TLS that is checked." env:"HOSTFOLD_ALLOW_PLAINTEXT"`
+	NodeReserve      byteSize `help:"Free disk space below which the embedded node takes no appends; reads go on." default:"256MiB" placeholder:"SIZE" env:"HOSTFOLD_NODE_RESERVE"`
+	VaultKey         string   `help:"File with the master keys of the vault, readable by its owner only; servers on one database share it. The default is vault.key in the data folder." placeholder:"FILE" env:"HOSTFOLD_VAULT_KEY" type:"path"`
+	AcceptLostLogins bool     `help:"Go on with a vault that is older than its log and lacks passwords, second factors or API tokens." env:"HOSTFOLD_ACCEPT_LOST_LOGINS"`
+	Postgres         string   `help:"Folder with the binaries of the private Postgres; the default is to look for them." env:"HOSTFOLD_POSTGRES" type:"path"`
 }
 
 // logger writes to standard error, in colour for people and as JSON for machines.

@@ -35,6 +35,8 @@ type backends struct {
 	database string
 	pool     *pgxpool.Pool
 	keyFile  string // of the vault's master keys
+	// acceptLost is AcceptLostLogins.
+	acceptLost bool
 
 	engine *node.Engine // nil with ESDB_URL
 	client *esdb.Store  // nil with the embedded node
@@ -47,7 +49,7 @@ func openBackends(ctx context.Context, log *slog.Logger, f *folder, b Backends, 
 	if err := b.encrypted(); err != nil {
 		return nil, err
 	}
-	o := &backends{log: log, folder: f, database: b.DatabaseURL, keyFile: cmp.Or(b.VaultKey, f.path("vault.key"))}
+	o := &backends{log: log, folder: f, database: b.DatabaseURL, keyFile: cmp.Or(b.VaultKey, f.path("vault.key")), acceptLost: b.AcceptLostLogins}
 	var g errgroup.Group
 	g.Go(func() error { return o.openDatabase(ctx, b, t) })
 	g.Go(func() error { return o.openStore(b) })

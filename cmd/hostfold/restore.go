@@ -137,7 +137,7 @@ func (r *restoration) do(ctx context.Context) (err error) {
 	}
 	r.console.Say("Restoring the vault.")
 	loading := vault.Loading{
-		Pool: r.back.pool, Dump: r.manifest.Vault, Store: r.back.store,
+		Pool: r.back.pool, Dump: r.manifest.Vault, Store: r.back.store, AcceptLost: r.AcceptLostLogins,
 		Open: func(table string) (io.ReadCloser, error) { return os.Open(tablePath(r.Dir, table)) },
 	}
 	there := false

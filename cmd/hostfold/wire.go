@@ -99,7 +99,7 @@ func newParts(ctx context.Context, b *backends, m *metrics, logID uuid.UUID) (*p
 	if err != nil {
 		return nil, err
 	}
-	v, err := vault.Open(ctx, vault.Config{Pool: b.pool, Wrapper: kek, Store: b.store, Clock: time.Now})
+	v, err := vault.Open(ctx, vault.Config{Pool: b.pool, Wrapper: kek, Store: b.store, Clock: time.Now, AcceptLost: b.acceptLost})
 	if err != nil {
 		return nil, err
 	}

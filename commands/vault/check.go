@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -34,7 +35,11 @@ func (v *Vault) Mismatches(ctx context.Context) ([]string, error) {
 		found = append(found, fmt.Sprintf("key %s: %s in the log, absent from the vault", id, l.key.Status))
 	}
 	slices.Sort(found)
-	return found, nil
+	err = lost(ctx, v.pool, v.store)
+	if gone, older := errors.AsType[*LostLoginsError](err); older {
+		return append(found, gone.Error()), nil
+	}
+	return found, err
 }
 
 func (v *Vault) mismatch(ctx context.Context, row keyRow, l loggedKey) string {

@@ -52,7 +52,8 @@ type loggedKey struct {
 
 // Compare checks the vault against the log; nothing may be served before it.
 // A key that the log calls live and the vault does not have is a
-// *MissingKeysError, before anything is changed. A key destroyed in one of
+// *MissingKeysError, and what people log in with that it does not have a
+// *LostLoginsError, before anything is changed. A key destroyed in one of
 // the two and not in the other is destroyed there too.
 func (v *Vault) Compare(ctx context.Context) (Repairs, error) {
 	var done Repairs
@@ -66,6 +67,11 @@ func (v *Vault) Compare(ctx context.Context) (Repairs, error) {
 	}
 	if err := errors.Join(missing(logged, kept), forgotten(logged, kept)); err != nil {
 		return done, err
+	}
+	if !v.acceptLost {
+		if err := lost(ctx, v.pool, v.store); err != nil {
+			return done, err
+		}
 	}
 	for _, row := range kept {
 		l := logged[row.ID]
@@ -88,10 +94,7 @@ func (v *Vault) Compare(ctx context.Context) (Repairs, error) {
 }
 
 // keyRows are the rows of all keys.
-func keyRows(ctx context.Context, db interface {
-	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
-},
-) ([]keyRow, error) {
+func keyRows(ctx context.Context, db querier) ([]keyRow, error) {
 	rows, err := db.Query(ctx, `
 		SELECT id, subject, purpose, wrapped, announced, created_at, destroyed_at
 		FROM vault.subject_key`)
@@ -170,46 +173,26 @@ func (v *Vault) bury(ctx context.Context, id string, l loggedKey) error {
 
 // loggedKeys folds every key's stream, up to the end of the log.
 func (v *Vault) loggedKeys(ctx context.Context) (map[string]loggedKey, error) {
-	sub, err := v.store.Subscribe(ctx, eventstore.Start, eventstore.Filter{Streams: []string{subjectkey.Decider.Category + "-"}})
-	if err != nil {
-		return nil, away("read the facts about keys", err)
-	}
-	all, err := v.foldKeys(ctx, sub)
-	return all, errors.Join(err, sub.Close())
-}
-
-func (v *Vault) foldKeys(ctx context.Context, sub eventstore.Subscription) (map[string]loggedKey, error) {
 	all := map[string]loggedKey{}
-	head, err := v.store.Head(ctx)
-	if err != nil {
-		return nil, away("read the end of the log", err)
-	}
-	for through := eventstore.Start; through.Before(head); {
-		batch, err := sub.Next(ctx, 1000)
+	err := follow(ctx, v.store, eventstore.Filter{Streams: []string{subjectkey.Decider.Category + "-"}}, func(r eventstore.Recorded) error {
+		if strings.HasPrefix(r.Type, "$") { // the store's own
+			_, id, _ := strings.Cut(r.Stream, "-")
+			l := all[id]
+			l.tombstoned = l.tombstoned || r.Type == "$streamDeleted"
+			all[id] = l
+			return nil
+		}
+		e, m, err := v.codec.Decode(ctx, r)
 		if err != nil {
-			return nil, away("read the facts about keys", err)
+			return unread(r, err)
 		}
-		through = batch.Through
-		for _, r := range batch.Events {
-			if strings.HasPrefix(r.Type, "$") { // the store's own
-				_, id, _ := strings.Cut(r.Stream, "-")
-				l := all[id]
-				l.tombstoned = l.tombstoned || r.Type == "$streamDeleted"
-				all[id] = l
-				continue
-			}
-			e, m, err := v.codec.Decode(ctx, r)
-			if err != nil {
-				return nil, fmt.Errorf("read a fact about a key, revision %d of %s: %w; "+
-					"run the version of hostfold that wrote it, or restore a backup of the event store from before it; nothing was changed", r.Revision, r.Stream, err)
-			}
-			l := all[m.AggregateID]
-			if l.key.Status == subjectkey.StatusAbsent {
-				l.createdAt = m.RecordedAt
-			}
-			l.key = subjectkey.Decider.Evolve(l.key, e.(subjectkey.Event))
-			all[m.AggregateID] = l
+		l := all[m.AggregateID]
+		if l.key.Status == subjectkey.StatusAbsent {
+			l.createdAt = m.RecordedAt
 		}
-	}
-	return all, nil
+		l.key = subjectkey.Decider.Evolve(l.key, e.(subjectkey.Event))
+		all[m.AggregateID] = l
+		return nil
+	})
+	return all, err
 }

@@ -168,6 +168,8 @@ type Loading struct {
 	Store eventstore.Store
 	// Wrapper opens what is in the copy; nil when the master key is elsewhere.
 	Wrapper Wrapper
+	// AcceptLost loads a copy that lacks what people log in with.
+	AcceptLost bool
 }
 
 // ErrInUse refuses a database whose vault holds something already.
@@ -175,7 +177,8 @@ var ErrInUse = errors.New("the database has a vault already")
 
 // Load makes an empty database's vault of a copy. All of it is loaded, or
 // nothing: the copy has to be what Dump says, to hold every key that the log
-// calls live (else *MissingKeysError), and to be opened by the Wrapper.
+// calls live (else *MissingKeysError) and what people log in with (else
+// *LostLoginsError), and to be opened by the Wrapper.
 func Load(ctx context.Context, l Loading) error {
 	if err := clearUnused(ctx, l.Pool); err != nil {
 		return err
@@ -203,6 +206,11 @@ func Load(ctx context.Context, l Loading) error {
 		}
 		if err := missing(logged, kept); err != nil {
 			return err
+		}
+		if !l.AcceptLost {
+			if err := lost(ctx, tx, l.Store); err != nil {
+				return err
+			}
 		}
 		return opens(ctx, tx, l.Wrapper)
 	})

@@ -44,6 +44,8 @@ type Config struct {
 	Clock func() time.Time
 	// Hashing is the cost of a password hash; the zero value is the default.
 	Hashing Hashing
+	// AcceptLost serves a log with what people log in with missing here.
+	AcceptLost bool
 }
 
 // Vault is an open vault. All methods may be called from many goroutines.
@@ -56,6 +58,8 @@ type Vault struct {
 	pepper  Pepper
 	keys    keyCache
 	hasher  *hasher
+	// acceptLost is Config's.
+	acceptLost bool
 }
 
 // Migrate brings the schema vault to the newest version, under a lock that
@@ -114,7 +118,7 @@ func Open(ctx context.Context, c Config) (*Vault, error) {
 	v := &Vault{
 		pool: c.Pool, wrapper: c.Wrapper, store: c.Store, codec: codec,
 		clock: func() time.Time { return c.Clock().UTC().Truncate(time.Microsecond) },
-		keys:  keyCache{clock: c.Clock},
+		keys:  keyCache{clock: c.Clock}, acceptLost: c.AcceptLost,
 	}
 	if v.hasher, err = newHasher(c.Hashing); err != nil {
 		return nil, err
