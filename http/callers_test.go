@@ -309,6 +309,8 @@ func (m *matrix) callers(t *testing.T) []*caller {
 	delegate("delegate of one ticket", limitedTo(), one("ticket", m.ticket), give(delegation.Scope{Tickets: []string{m.ticket}}, "*"))
 	delegate("delegate of one service and the invoices", append(brings("services.manage"), brings("invoices.pay")...), one("service", m.service),
 		give(delegation.Scope{Services: []string{m.service}}, "services.manage", "invoices.pay"))
+	delegate("delegate of one service and the users", append(brings("services.manage"), "users.manage"), one("service", m.service),
+		give(delegation.Scope{Services: []string{m.service}}, "services.manage", "users.manage"))
 
 	revoked := delegate("delegate whose grant was revoked", nil, nil, give(everywhere, "*"))
 	m.Given(account, "delegation-"+m.delegations[len(m.delegations)-1], delegation.Revoked{Account: account, User: revoked.id})
