@@ -398,6 +398,11 @@ func TestStaffAreUsersThatWereHired(t *testing.T) {
 	if n := s.streams()["message"]; n != 0 {
 		t.Errorf("%d mails about it", n)
 	}
+	stranger := commands.RegisterUser{Email: "ada@example.com", Password: zoe.Password, Name: "Ada", Locale: user.English}
+	s.register(stranger)
+	if _, err := s.CreateStaff(t.Context(), commandtest.SystemCall(), commands.CreateStaff{RegisterUser: stranger, Role: delegation.RoleAdmin}); !errors.Is(err, user.ErrNotProven) {
+		t.Errorf("who registered an address, and may be anybody, was hired: %v", err)
+	}
 }
 
 func TestAnAccountIsOpenedByItsOwner(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 	"github.com/hostfold/hostfold/domain/user"
 )
 
-// HireStaff makes a user who has registered and verified its address a staff
+// HireStaff makes a user who has registered and proven its address a staff
 // member. Nobody but that user ever knows its password.
 type HireStaff struct {
 	Email string          `json:"email" format:"email" doc:"That of a user who has verified it."`
@@ -21,7 +21,7 @@ type HireStaff struct {
 }
 
 // ErrNobodyToHire says that no verified user has the address.
-var ErrNobodyToHire = domain.Conflict("no_such_user", "No user has verified this address; the person registers first.")
+var ErrNobodyToHire = domain.Conflict("no_such_user", "No user has verified this address in a session of its own; the person registers first, or sets a password by mail.")
 
 // HireStaff gives the user a role. It counts in sessions that are opened from
 // then on and have shown a second factor; those that were open end.
@@ -38,7 +38,7 @@ func (d *Dispatcher) HireStaff(ctx context.Context, call Call, cmd HireStaff) (R
 	if err != nil {
 		return Receipt{}, err
 	}
-	if id == "" || !u.Verified || u.MayEnter() != nil {
+	if id == "" || !u.Proven() || u.MayEnter() != nil {
 		return Receipt{}, ErrNobodyToHire
 	}
 	return d.hire(ctx, call, call, hireStaff{user: id, role: cmd.Role, permission: delegation.StaffMembers})

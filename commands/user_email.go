@@ -23,9 +23,21 @@ type VerifyEmail struct {
 	Token string `json:"token" maxLength:"200" doc:"What stands after # in the link."`
 	// IP is where the request comes from.
 	IP string `json:"-"`
+	// Together takes a link of the caller's own user only.
+	Together bool `json:"-"`
+}
+
+// ErrNotYourLink says that a link has to be followed by who is logged in as the
+// user whose it is. Else a stranger who registered an address, or wants it,
+// would get it by a click of its owner.
+var ErrNotYourLink = &domain.Error{
+	Kind: domain.KindDenied, Code: "not_your_link",
+	Detail: "Log in as the user whose link this is, then follow it again. If somebody else has used your address, set a password by mail instead: that shuts them out.",
 }
 
 // VerifyEmail verifies an address, or changes it. The link is used up by it.
+// Whoever follows it outside of the user's sessions has shown to read the mail,
+// and not to be who registered the address.
 func (d *Dispatcher) VerifyEmail(ctx context.Context, call Call, cmd VerifyEmail) (Receipt, error) {
 	ctx, cancel := d.bound(ctx)
 	defer cancel()
@@ -33,12 +45,19 @@ func (d *Dispatcher) VerifyEmail(ctx context.Context, call Call, cmd VerifyEmail
 	if err != nil {
 		return Receipt{}, err
 	}
+	apart := call.Grants.User != followed.UserID || call.Grants.Token != ""
 	call = call.as(followed.UserID)
 	var receipt Receipt
 	switch followed.Purpose {
 	case vault.VerifyEmail:
-		receipt, err = Execute(ctx, d, call.Step("verify"), verifyEmail{followed.UserID, followed.mailedTo})
+		if apart && cmd.Together {
+			return Receipt{}, ErrNotYourLink
+		}
+		receipt, err = Execute(ctx, d, call.Step("verify"), verifyEmail{followed.UserID, followed.mailedTo, apart})
 	case vault.ChangeEmail:
+		if apart {
+			return Receipt{}, ErrNotYourLink
+		}
 		receipt, err = d.changeEmail(ctx, call, followed.UserID, followed.mailedTo)
 	case vault.ResetPassword, vault.Invitation, vault.OwnershipTransfer, vault.ContactEmail, vault.CancelFactorReset:
 		err = user.ErrToken
@@ -110,12 +129,12 @@ type ResendVerification struct {
 	UserID string `json:"-"`
 }
 
-// ResendVerification does nothing for an address that is verified.
+// ResendVerification does nothing for an address that its user has proven.
 func (d *Dispatcher) ResendVerification(ctx context.Context, call Call, cmd ResendVerification) (Receipt, error) {
 	ctx, cancel := d.bound(ctx)
 	defer cancel()
 	u, receipt, err := d.self(ctx, call, cmd.UserID)
-	if err != nil || u.Verified {
+	if err != nil || u.Proven() {
 		return receipt, err
 	}
 	attempt, err := d.Vault.Try(ctx, vault.OwnMail, cmd.UserID)
@@ -176,13 +195,16 @@ func (d *Dispatcher) mailChange(ctx context.Context, call Call, id string, u use
 	return d.mailLink(ctx, call, call.CommandID, vault.MailToken{Purpose: vault.ChangeEmail, ExpiresAt: d.Clock().Add(verifyFor)}, mail)
 }
 
-type verifyEmail struct{ user, mailedTo string }
+type verifyEmail struct {
+	user, mailedTo string
+	apart          bool
+}
 
 func (c verifyEmail) Target() user.Target         { return user.Decider.At(c.user) }
 func (verifyEmail) Permission() domain.Permission { return delegation.System }
 
 func (c verifyEmail) Decide(u user.User, _ Env) ([]user.Event, error) {
-	return u.VerifyEmail(c.mailedTo)
+	return u.VerifyEmail(c.mailedTo, c.apart)
 }
 
 type changeEmail struct{ user, mailedTo string }

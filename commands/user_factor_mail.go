@@ -28,6 +28,9 @@ func factorNotice(fact user.Event) (n mailtext.FactorNotice, ok bool) {
 		n.What = mailtext.ResetStopped
 	case user.FactorsReset:
 		n.What = mailtext.FactorsRemoved
+		if e.Reset == "" {
+			n.What = mailtext.TakenOver
+		}
 	default:
 		return n, false
 	}

@@ -181,8 +181,8 @@ func (d *Dispatcher) FinishFactorReset(ctx context.Context, call Call, id, reset
 	return err
 }
 
-// withoutFactors makes a change after which a user has neither second factors
-// nor sessions.
+// withoutFactors makes a change after which a user has no sessions, nor the
+// second factors that the events take away.
 func (d *Dispatcher) withoutFactors(ctx context.Context, id string, u user.User, events []user.Event, change func() (Receipt, error)) (Receipt, error) {
 	return endingSessions(ctx, d, id, "", func() (Receipt, error) { return d.giveUp(ctx, id, u, events, change) })
 }

@@ -195,7 +195,8 @@ type ResetPassword struct {
 }
 
 // ResetPassword sets the password and ends all sessions. It opens none: a
-// second factor is asked for at the next log-in as at any.
+// second factor is asked for at the next log-in as at any, unless the address
+// was another's until now (user.ResetPassword).
 func (d *Dispatcher) ResetPassword(ctx context.Context, call Call, cmd ResetPassword) error {
 	ctx, cancel := d.bound(ctx)
 	defer cancel()
@@ -212,7 +213,8 @@ func (d *Dispatcher) ResetPassword(ctx context.Context, call Call, cmd ResetPass
 		return err
 	}
 	reset := resetPassword{user: id, mailedTo: followed.mailedTo, while: followed.Credential, credential: NewID(call.CommandID, "cred")}
-	if _, err := reset.Decide(u, Env{}); err != nil {
+	events, err := reset.Decide(u, Env{})
+	if err != nil {
 		return err
 	}
 	var c domain.Check
@@ -225,7 +227,7 @@ func (d *Dispatcher) ResetPassword(ctx context.Context, call Call, cmd ResetPass
 	if err := d.Vault.AddCredential(ctx, reset.credential, id, cmd.Password); err != nil {
 		return err
 	}
-	_, err = endingSessions(ctx, d, id, "", func() (Receipt, error) { return Execute(ctx, d, call.as(id).Step("reset"), reset) })
+	_, err = d.withoutFactors(ctx, id, u, events, func() (Receipt, error) { return Execute(ctx, d, call.as(id).Step("reset"), reset) })
 	if err != nil {
 		return err
 	}

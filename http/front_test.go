@@ -246,7 +246,7 @@ func TestNoSecretIsLogged(t *testing.T) {
 	}
 	ada := w.signUp(t, "ada")
 	verify := mails.secret(t, ada.email)
-	w.must(t, nobody, http.MethodPost, "/v1/users/verify-email", tokenBody(verify), 204)
+	w.must(t, ada, http.MethodPost, "/v1/users/verify-email", tokenBody(verify), 204)
 	told(password, ada.token, verify)
 	account := w.must(t, ada, http.MethodPost, "/v1/accounts", `{"name":"ada","kind":"individual","country":"FR","currency":"EUR"}`, 201).ID(t)
 	ada.account = account

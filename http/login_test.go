@@ -69,7 +69,11 @@ func TestAnAddressIsChangedThroughItsMail(t *testing.T) {
 	if m := mails.next(t, eve.email); inLink.MatchString(m) && !strings.Contains(m, "verify-email") {
 		t.Errorf("eve gets %s", m)
 	}
-	w.must(t, nobody, http.MethodPost, "/v1/users/verify-email", tokenBody(token), 204)
+	w.play(t,
+		step{"the link, by nobody", nobody, "POST", "/v1/users/verify-email", tokenBody(token), nil, 403, "not_your_link", nil},
+		step{"the link, by somebody else", eve, "POST", "/v1/users/verify-email", tokenBody(token), nil, 403, "not_your_link", nil},
+		step{"the link, in a session", ada, "POST", "/v1/users/verify-email", tokenBody(token), nil, 204, "", nil},
+	)
 	mails.next(t, ada.email) // the notice, once the verification has gone by
 	w.play(t,
 		step{"the new address", nobody, "POST", "/v1/sessions", body("countess@example.com", password), nil, 201, "", nil},

@@ -14,8 +14,8 @@ type operation struct {
 	method, path, summary string
 	// notes says what the summary cannot.
 	notes string
-	// public needs no log-in.
-	public bool
+	// public needs no log-in; known are its callers who have a session all the same.
+	public, known bool
 	// secret answers something that is not kept, so that a repeat cannot be
 	// answered: Idempotency-Key is refused.
 	secret bool

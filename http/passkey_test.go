@@ -354,3 +354,88 @@ func TestAPasskeyThatMayHaveBeenCopiedIsTold(t *testing.T) {
 		t.Errorf("it is said %d times", times)
 	}
 }
+
+// setPassword has the owner of an address set a password by the mail of a reset.
+func (w *world) setPassword(t *testing.T, mails *post, email, password string) {
+	t.Helper()
+	w.must(t, nobody, http.MethodPost, "/v1/password-resets", fmt.Sprintf(`{"email":%q}`, email), 202)
+	secret := mails.secretIn(t, email, "reset-password")
+	w.must(t, nobody, http.MethodPost, "/v1/password-resets/confirm", fmt.Sprintf(`{"token":%q,"password":%q}`, secret, password), 204)
+}
+
+// enter tries to log in with a passkey alone.
+func (w *world) enter(t *testing.T, d *device) answer {
+	t.Helper()
+	q := w.ask(t, nobody, loginOptions, "")
+	return w.do(t, nobody, http.MethodPost, "/v1/sessions", passkeyBody(q, d.signs(t, q)))
+}
+
+func TestWhoRegistersAnothersAddressKeepsNothingOfIt(t *testing.T) {
+	t.Parallel()
+	const own = "lantern gravel oyster six"
+	for name, followed := range map[string]bool{"a reset": false, "a reset after a link that was followed unasked": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := withPasskeys(t)
+			mails := w.post(t)
+			eve := w.signUp(t, "victim") // by Eve, with the address of another
+			link := mails.secret(t, eve.email)
+			phone := newDevice(t)
+			w.register(t, eve, phone)
+			mails.says(t, eve.email, "A passkey was added")
+			if followed {
+				w.must(t, nobody, http.MethodPost, "/v1/users/verify-email", tokenBody(link), 204)
+			}
+			w.setPassword(t, mails, eve.email, own)
+			mails.says(t, eve.email, "may have been somebody else's")
+			w.play(t,
+				step{"the owner", nobody, "POST", "/v1/sessions", fmt.Sprintf(`{"email":%q,"password":%q}`, eve.email, own), nil, 201, "", nil},
+				step{"Eve's session", eve, "GET", "/v1/me", "", nil, 401, "unauthenticated", nil},
+			)
+			if a := w.enter(t, phone); a.status != 401 || a.code(t) != "wrong_code" {
+				t.Errorf("Eve's passkey: %d %s", a.status, a.body)
+			}
+		})
+	}
+}
+
+func TestNobodyBecomesStaffInAnothersPlace(t *testing.T) {
+	t.Parallel()
+	w := withPasskeys(t)
+	mails := w.post(t)
+	boss := w.staff(t)
+	eve := w.signUp(t, "colleague") // by Eve, with the address of another
+	link := mails.secret(t, eve.email)
+	phone := newDevice(t)
+	w.register(t, eve, phone)
+	hire := `{"email":"colleague@example.com","role":"admin"}`
+	w.play(t,
+		step{"while nobody has shown to read the mail", boss, "POST", "/v1/staff/members", hire, nil, 409, "no_such_user", nil},
+		step{"the colleague follows the link unasked", nobody, "POST", "/v1/users/verify-email", tokenBody(link), nil, 204, "", nil},
+		step{"while that may be another than who has the password", boss, "POST", "/v1/staff/members", hire, nil, 409, "no_such_user", nil},
+	)
+	w.setPassword(t, mails, eve.email, "lantern gravel oyster six")
+	w.must(t, boss, http.MethodPost, "/v1/staff/members", hire, 201)
+	if a := w.enter(t, phone); a.status != 401 {
+		t.Errorf("Eve is in, with a passkey that nobody but her ever had: %d %s", a.status, a.body)
+	}
+}
+
+func TestALinkThatIsFollowedInASessionProvesTheAddressWhole(t *testing.T) {
+	t.Parallel()
+	w := begin(t)
+	mails := w.post(t)
+	boss := w.staff(t)
+	ada, eve := w.signUp(t, "ada"), w.signUp(t, "eve")
+	first := mails.secret(t, ada.email)
+	hire := `{"email":"ada@example.com","role":"support"}`
+	w.play(t,
+		step{"by a program, or by somebody else", eve, "POST", "/v1/users/verify-email", tokenBody(first), nil, 204, "", nil},
+		step{"apart", boss, "POST", "/v1/staff/members", hire, nil, 409, "no_such_user", nil},
+		step{"another mail", ada, "POST", "/v1/me/email-verification", "", nil, 202, "", nil},
+	)
+	w.play(t,
+		step{"its link, in a session", ada, "POST", "/v1/users/verify-email", tokenBody(mails.secret(t, ada.email)), nil, 204, "", nil},
+		step{"whole", boss, "POST", "/v1/staff/members", hire, nil, 201, "", nil},
+	)
+}

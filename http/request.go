@@ -2,6 +2,7 @@ package http
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -126,10 +127,13 @@ func (c onlyJSON) Header(name string) string {
 func (c onlyJSON) Unwrap() huma.Context { return c.humaContext }
 
 func (a *api) identify(r *request, o operation) error {
-	if o.public {
+	if o.public && !o.known {
 		return nil
 	}
 	caller, err := a.Authenticate(r.raw)
+	if o.public && (errors.Is(err, domain.ErrUnauthenticated) || caller.Grants.Token != "") {
+		return nil // as anybody
+	}
 	if err != nil {
 		return err
 	}

@@ -62,8 +62,10 @@ func (a *api) users() {
 		})
 	silently(a, operation{
 		method: http.MethodPost, path: "/v1/users/verify-email", summary: "Verify an address", status: http.StatusNoContent,
-		public: true, limited: true,
-		notes: "The token of a mailed link, of a registration or of a change of address. It can be used once.",
+		public: true, known: true, limited: true, refuses: []int{http.StatusForbidden},
+		notes: "The token of a mailed link, of a registration or of a change of address. It can be used once. " +
+			"That of a change of address is followed in a session of its user. In one, a registration is proven whole; " +
+			"without one somebody else may know the password, so the user is not hired, and a password reset removes its second factors.",
 	}, func(r *request, c *commands.VerifyEmail) { c.IP = a.Source(r.raw).IP }, a.Dispatcher.VerifyEmail)
 	silently(a, operation{
 		method: http.MethodPost, path: "/v1/users/stop-factor-reset", summary: "Keep second factors that are about to be removed", status: http.StatusNoContent,

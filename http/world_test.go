@@ -129,7 +129,7 @@ func (w *world) member(t testing.TB, name string) party {
 	if err != nil || !found {
 		t.Fatal("no mail was queued", err)
 	}
-	w.must(t, nobody, http.MethodPost, "/v1/users/verify-email", `{"token":"`+secret+`"}`, http.StatusNoContent)
+	w.must(t, p, http.MethodPost, "/v1/users/verify-email", `{"token":"`+secret+`"}`, http.StatusNoContent)
 	return p
 }
 

@@ -65,7 +65,7 @@ func (r *FactorReset) Waiting() bool { return r != nil && r.Status == ResetWaiti
 
 // end notes what came of the row's reset.
 func (r *LoginRow) end(status ResetStatus, at time.Time) {
-	if r.FactorReset != nil {
+	if r.FactorReset != nil && r.FactorReset.Status == ResetWaiting {
 		r.FactorReset.Status, r.FactorReset.EndedAt = status, &at
 	}
 }

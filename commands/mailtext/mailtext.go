@@ -70,7 +70,7 @@ const (
 	resetPasswordVersion      = 1
 	passwordChangedVersion    = 1
 	newDeviceVersion          = 1
-	secondFactorVersion       = 2
+	secondFactorVersion       = 3
 	factorResetVersion        = 1
 
 	delegationInvitationVersion = 2
@@ -176,6 +176,7 @@ const (
 	PasskeyCopied  FactorChange = "passkey_copied"
 	ResetStopped   FactorChange = "reset_stopped"
 	FactorsRemoved FactorChange = "factors_removed"
+	TakenOver      FactorChange = "taken_over"
 )
 
 // FactorNotice is such a change: the name of a passkey, "" if it is not known,

@@ -231,7 +231,7 @@ func TestAChangeOfSecondFactorsIsTold(t *testing.T) {
 		for what, want := range map[mailtext.FactorChange]string{
 			mailtext.TOTPOn: "", mailtext.TOTPOff: "", mailtext.CodesNew: "", mailtext.CodeUsed: ": 4.",
 			mailtext.PasskeyAdded: ": Téléphone <b>.", mailtext.PasskeyRemoved: "",
-			mailtext.PasskeyCopied: "", mailtext.ResetStopped: "", mailtext.FactorsRemoved: "",
+			mailtext.PasskeyCopied: "", mailtext.ResetStopped: "", mailtext.FactorsRemoved: "", mailtext.TakenOver: "",
 		} {
 			m, err := writer.SecondFactor("usr_1", u, mailtext.FactorNotice{What: what, Passkey: "Téléphone <b>", Left: 4}, time.Date(2026, 3, 1, 9, 5, 0, 0, time.UTC))
 			if err != nil || !strings.Contains(m.Text, want) || !strings.Contains(m.Text, "2026") || !strings.Contains(m.Text, "https://portal.example.com/portal/login") || strings.Contains(m.HTML, "<b>") {
@@ -240,7 +240,7 @@ func TestAChangeOfSecondFactorsIsTold(t *testing.T) {
 			subjects[m.Subject] = true
 		}
 	}
-	if len(subjects) != 18 {
+	if len(subjects) != 20 {
 		t.Errorf("the subjects are %v", subjects)
 	}
 }

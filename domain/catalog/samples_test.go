@@ -160,7 +160,7 @@ func samples() []domain.Event {
 		ticket.Reopened{},
 		user.Registered{Email: "demo@example.com", Name: "Pierre", Locale: user.French, Credential: "cred_1"},
 		user.ProfileUpdated{Name: "Pierre", Locale: user.English},
-		user.EmailVerified{Email: "demo@example.com"},
+		user.EmailVerified{Email: "demo@example.com", Apart: true},
 		user.EmailChanged{Email: "demo@example.com", Previous: "old@example.com"},
 		user.PasswordChanged{Credential: "cred_2"},
 		user.PasswordResetRequested{},

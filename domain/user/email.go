@@ -6,13 +6,16 @@ import "github.com/hostfold/hostfold/domain"
 // address, or that who made the user vouches for it.
 type EmailVerified struct {
 	Email string `json:"email" personal:"self,profile"`
+	// Apart is true when that was shown outside of the user's sessions: who reads
+	// the mail may be another than who knows the password.
+	Apart bool `json:"apart,omitempty"`
 }
 
 // EventType is the name on disk.
-func (EmailVerified) EventType() string { return "user.email_verified.v1" }
+func (EmailVerified) EventType() string { return "user.email_verified.v2" }
 
-func (EmailVerified) apply(u User) User {
-	u.Verified = true
+func (e EmailVerified) apply(u User) User {
+	u.Verified, u.Apart = true, e.Apart
 	return u
 }
 
@@ -24,20 +27,20 @@ var ErrToken = &domain.Error{
 	Fields: []domain.FieldError{{Field: "token", Message: "is used, expired or wrong"}},
 }
 
-// VerifyEmail notes that a mail to an address was read. One to an address that
-// the user has no more does nothing.
-func (u User) VerifyEmail(mailedTo string) ([]Event, error) {
+// VerifyEmail notes that a mail to an address was read, in a session of the user
+// or apart from it. One to an address that the user has no more does nothing.
+func (u User) VerifyEmail(mailedTo string, apart bool) ([]Event, error) {
 	switch {
 	case u.live() != nil, NormalEmail(u.Email) != NormalEmail(mailedTo):
 		return nil, ErrToken
-	case u.Verified:
+	case u.Proven(), u.Verified && apart:
 		return nil, nil
 	}
-	return []Event{EmailVerified{Email: u.Email}}, nil
+	return []Event{EmailVerified{Email: u.Email, Apart: apart}}, nil
 }
 
 // EmailChanged says that the user has another address, which is verified: the
-// change was confirmed by a mail to it.
+// change was confirmed by a mail to it, whose link was followed in a session.
 type EmailChanged struct {
 	Email    string `json:"email" personal:"self,profile"`
 	Previous string `json:"previous" personal:"self,profile"`
@@ -47,7 +50,7 @@ type EmailChanged struct {
 func (EmailChanged) EventType() string { return "user.email_changed.v1" }
 
 func (e EmailChanged) apply(u User) User {
-	u.Email, u.Verified = e.Email, true
+	u.Email, u.Verified, u.Apart = e.Email, true, false
 	return u
 }
 

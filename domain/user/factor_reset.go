@@ -104,6 +104,8 @@ func (u User) CancelFactorReset(reset string, by Canceller) ([]Event, error) {
 // FactorsReset says that every second factor of the user is removed: the
 // password alone logs in.
 type FactorsReset struct {
+	// Reset is the reset that was carried out, "" when who reads the mail of an
+	// address has taken over what a stranger may have set up.
 	Reset string `json:"reset"`
 }
 

@@ -1,6 +1,10 @@
 package user
 
-import "time"
+import (
+	"time"
+
+	"github.com/hostfold/hostfold/domain"
+)
 
 // HiringClaimed says that the user is about to become a staff member. It is
 // written before that fact, which is another stream's, so that this stream
@@ -22,11 +26,15 @@ func (e HiringClaimed) apply(u User) User {
 	return u
 }
 
-// ClaimHiring lets a user become a staff member, unless it is kept out. The
-// member's stream has so many facts by now.
+// ClaimHiring lets a user become a staff member, unless it is kept out, or may
+// be a stranger who registered the address of another. The member's stream has
+// so many facts by now.
 func (u User) ClaimHiring(facts int, until time.Time) ([]Event, error) {
 	if err := u.MayEnter(); err != nil {
 		return nil, err
+	}
+	if !u.Proven() {
+		return nil, ErrNotProven
 	}
 	return []Event{HiringClaimed{After: facts, Until: until}}, nil
 }
@@ -37,3 +45,8 @@ func (u User) ClaimHiring(facts int, until time.Time) ([]Event, error) {
 func (u User) IsStaff(member bool, facts int, now time.Time) bool {
 	return member || u.Hiring.After >= facts && now.Before(u.Hiring.Until)
 }
+
+// ErrNotProven says that who reads the mail of the user's address has not shown
+// to know the password.
+var ErrNotProven = domain.Conflict("email_not_proven",
+	"Somebody else may have registered this address: the person logs in and follows the link of its verification mail, or sets a password by mail, then is hired.")

@@ -57,13 +57,19 @@ func (u User) RequestPasswordReset() ([]Event, error) {
 // ResetPassword makes the vault's row credential the current one for who reads
 // the mail of an address. The mail counts while the credential that was
 // current when it was written still is, and while the address still is the
-// user's. Reading the mail verifies the address, too.
+// user's. Reading the mail verifies the address, too. If nobody has shown before
+// to read it and to know the password, the second factors that there are may be
+// of a stranger who registered the address: they are removed.
 func (u User) ResetPassword(mailedTo, while, credential string) ([]Event, error) {
-	switch {
-	case u.live() != nil, u.Credential != while, NormalEmail(u.Email) != NormalEmail(mailedTo):
+	if u.live() != nil || u.Credential != while || NormalEmail(u.Email) != NormalEmail(mailedTo) {
 		return nil, ErrToken
-	case u.Verified:
-		return []Event{PasswordChanged{Credential: credential}}, nil
 	}
-	return []Event{PasswordChanged{Credential: credential}, EmailVerified{Email: u.Email}}, nil
+	events := []Event{PasswordChanged{Credential: credential}}
+	if u.Proven() {
+		return events, nil
+	}
+	if u.HasSecondFactor() || u.PendingTOTP != "" {
+		events = append(events, FactorsReset{})
+	}
+	return append(events, EmailVerified{Email: u.Email}), nil
 }

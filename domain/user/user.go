@@ -28,7 +28,7 @@ var Decider = domain.Decider[User, Event]{
 	Types: []domain.Type{
 		domain.TypeOf[Registered](),
 		domain.TypeOf[ProfileUpdated](),
-		domain.TypeOf[EmailVerified](),
+		domain.TypeOf[EmailVerified]().Since("user.email_verified.v1"),
 		domain.TypeOf[EmailChanged](),
 		domain.TypeOf[PasswordChanged](),
 		domain.TypeOf[PasswordResetRequested](),
@@ -63,6 +63,8 @@ type User struct {
 	Credential string
 	// Verified is true once somebody has shown to read the mail of Email.
 	Verified bool
+	// Apart is true while that may be another than who knows the password.
+	Apart bool
 	// IsLocked is true while staff keep the user out.
 	IsLocked bool
 	// IsClosed is true for good: the user is no more.
@@ -134,6 +136,11 @@ func (u User) MayEnter() error {
 	}
 	return nil
 }
+
+// Proven reports whether one person has shown both: to read the mail of the
+// address, and to know the password. Until then a stranger may have registered
+// the address, and what the log-in has may be the stranger's.
+func (u User) Proven() bool { return u.Verified && !u.Apart }
 
 // MustBeVerified refuses what needs an address that is known to be read:
 // orders, invitations, API tokens.

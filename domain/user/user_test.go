@@ -83,14 +83,54 @@ func TestAPasswordIsResetByAMailThatStillHolds(t *testing.T) {
 
 func TestAnAddressIsVerifiedByItsReader(t *testing.T) {
 	t.Parallel()
-	verify := func(mailedTo string) func(user.User) (events, error) {
-		return func(u user.User) (events, error) { return u.VerifyEmail(mailedTo) }
+	verify := func(mailedTo string, apart bool) func(user.User) (events, error) {
+		return func(u user.User) (events, error) { return u.VerifyEmail(mailedTo, apart) }
 	}
+	verified, apart := user.EmailVerified{Email: "P@example.com"}, user.EmailVerified{Email: "P@example.com", Apart: true}
 	c := domaintest.For(t, user.Decider).Given(registered)
-	c.When(verify("p@example.com")).Then(user.EmailVerified{Email: "P@example.com"}).When(verify("p@example.com")).ThenNothing()
-	c.When(verify("q@example.com")).Refused(user.ErrToken)
-	c.Given(user.Closed{}).When(verify("p@example.com")).Refused(user.ErrToken)
-	domaintest.For(t, user.Decider).When(verify("")).Refused(user.ErrToken)
+	proven := c.When(verify("p@example.com", false)).Then(verified)
+	proven.When(verify("p@example.com", false)).ThenNothing()
+	proven.When(verify("p@example.com", true)).ThenNothing()
+	read := c.When(verify("p@example.com", true)).Then(apart)
+	read.When(verify("p@example.com", true)).ThenNothing()
+	read.When(verify("p@example.com", false)).Then(verified)
+	if u := read.State(); !u.Verified || u.Proven() || !proven.State().Proven() || c.State().Proven() {
+		t.Errorf("the user is %+v", u)
+	}
+	c.When(verify("q@example.com", false)).Refused(user.ErrToken)
+	c.Given(user.Closed{}).When(verify("p@example.com", false)).Refused(user.ErrToken)
+	domaintest.For(t, user.Decider).When(verify("", false)).Refused(user.ErrToken)
+}
+
+func TestWhoProvesTheAddressTakesOverWhatAStrangerSetUp(t *testing.T) {
+	t.Parallel()
+	reset := func(u user.User) (events, error) { return u.ResetPassword("p@example.com", "cred_1", "cred_2") }
+	changed, verified := user.PasswordChanged{Credential: "cred_2"}, user.EmailVerified{Email: "P@example.com"}
+	apart := user.EmailVerified{Email: "P@example.com", Apart: true}
+	for name, set := range map[string]events{
+		"codes": withTOTP, "a passkey": withPasskey, "codes that wait for the first one": {registered, user.TOTPEnrolled{Secret: "otp_1"}},
+	} {
+		c := domaintest.For(t, user.Decider).Given(set...)
+		for _, given := range []domaintest.Case[user.User, user.Event]{c, c.Given(apart)} {
+			u := given.When(reset).Then(changed, user.FactorsReset{}, verified).State()
+			if len(u.Passkeys)+len(u.TOTP)+len(u.PendingTOTP)+u.Recovery.Left() != 0 || !u.Proven() {
+				t.Errorf("%s: left %+v", name, u)
+			}
+		}
+		c.Given(verified).When(reset).Then(changed)
+	}
+	domaintest.For(t, user.Decider).Given(registered, apart).When(reset).Then(changed, verified)
+}
+
+func TestWhoIsHiredHasProvenItsAddress(t *testing.T) {
+	t.Parallel()
+	claim := func(u user.User) (events, error) { return u.ClaimHiring(2, noon) }
+	c := domaintest.For(t, user.Decider).Given(registered)
+	c.When(claim).Refused(user.ErrNotProven)
+	c.Given(user.EmailVerified{Email: "P@example.com", Apart: true}).When(claim).Refused(user.ErrNotProven)
+	proven := c.Given(user.EmailVerified{Email: "P@example.com"})
+	proven.When(claim).Then(user.HiringClaimed{After: 2, Until: noon})
+	proven.Given(user.Locked{Reason: "abuse"}).When(claim).Refused(user.ErrLocked)
 }
 
 func TestAnAddressIsChangedToOneThatIsRead(t *testing.T) {

@@ -41,7 +41,7 @@ func (p *pages) gates(mux chi.Router) {
 	mux.Post(loginPath, p.logIn)
 	mux.Get(signUpPath, p.asked("sign_up", "sign_up.title"))
 	mux.Post(signUpPath, p.signUp)
-	mux.Get(verifyPath, p.asked("verify_email", "verify.title"))
+	mux.Get(verifyPath, p.verifyForm)
 	mux.Post(verifyPath, p.verifyEmail)
 	mux.Get(verifyContactPath, p.asked("verify_contact", "verify_contact.title"))
 	mux.Post(verifyContactPath, p.verifyContact)
@@ -154,11 +154,45 @@ func (p *pages) signUp(w http.ResponseWriter, r *http.Request) {
 	see(w, r, signUpPath+"?done=1")
 }
 
+// verifier is what the form that verifies an address shows.
+type verifier struct {
+	// In is true for who is logged in.
+	In bool
+}
+
+// verifyForm takes a link's secret of who is logged in. Whoever is not logs in
+// first: a stranger who registered an address would else get it by a click of
+// its owner.
+func (p *pages) verifyForm(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Query().Get("done") != "" {
+		p.asked("", "")(w, r)
+		return
+	}
+	_, err := p.Authenticate(r)
+	if err != nil && !errors.Is(err, domain.ErrUnauthenticated) {
+		p.fail(w, r, nil, err)
+		return
+	}
+	p.gate(w, r, http.StatusOK, "verify_email", "verify.title", &page{Body: verifier{In: err == nil}})
+}
+
 func (p *pages) verifyEmail(w http.ResponseWriter, r *http.Request) {
-	ask := commands.VerifyEmail{Token: r.PostFormValue("token"), IP: p.Source(r).IP}
-	receipt, err := p.Dispatcher.VerifyEmail(r.Context(), p.FormCall(r, portalhttp.Caller{}, "", nil), ask)
+	caller, err := p.Authenticate(r)
+	if errors.Is(err, domain.ErrUnauthenticated) {
+		see(w, r, verifyPath)
+		return
+	}
 	if err != nil {
-		p.refusedToken(w, r, err, "verify_email", "verify.title")
+		p.fail(w, r, nil, err)
+		return
+	}
+	ask := commands.VerifyEmail{Token: r.PostFormValue("token"), IP: p.Source(r).IP, Together: true}
+	receipt, err := p.Dispatcher.VerifyEmail(r.Context(), p.FormCall(r, caller, "", nil), ask)
+	if err != nil {
+		if errors.Is(err, user.ErrToken) {
+			r.PostForm.Del("token")
+		}
+		p.again(w, r, err, "verify_email", "verify.title", &page{Body: verifier{In: true}}, "token")
 		return
 	}
 	p.await(r.Context(), receipt.Position, "logins")

@@ -72,9 +72,19 @@ func TestVerifyEmail(t *testing.T) {
 	if err := s.dispatcher.MailVerification(t.Context(), system(""), uuid.New(), time.Now(), s.other); err != nil {
 		t.Fatal(err)
 	}
-	b := s.visit(t, "fr")
+	secret := s.secret(t, mailtext.VerifyEmail)
 
-	page := b.submit(b.get("/portal/verify-email"), "/verify-email", "token", s.secret(t, mailtext.VerifyEmail))
+	asked := s.visit(t, "fr").get("/portal/verify-email")
+	if asked.Find("form[action='/portal/verify-email']").Length() != 0 || asked.Find("a[href='/portal/login?return=%2Fportal%2Fverify-email'][data-carry]").Length() != 1 || asked.Find("a[href='/portal/forgot-password']").Length() != 1 {
+		t.Errorf("who is not logged in may be a stranger's victim: %s", asked.text("main"))
+	}
+	stranger := s.logIn(t, "pierre@example.com")
+	refused := stranger.submit(stranger.get("/portal/verify-email"), "/verify-email", "token", secret)
+	if refused.status != http.StatusForbidden || !strings.Contains(refused.text(".note.bad"), "une autre connexion") {
+		t.Errorf("somebody else: %d %s", refused.status, refused.text("main"))
+	}
+	b := s.logIn(t, "other@example.com")
+	page := b.submit(b.get("/portal/verify-email"), "/verify-email", "token", secret)
 	if page.status != http.StatusOK || page.text("h1") != "Adresse vérifiée" {
 		t.Errorf("%d %s", page.status, page.text("main"))
 	}
