@@ -86,7 +86,7 @@ func (d *Dispatcher) OpenSession(ctx context.Context, call Call, cmd OpenSession
 	switch {
 	case err != nil:
 	case proven.user.HasSecondFactor():
-		err = d.askFactor(ctx, proven)
+		err = d.askFactor(ctx, proven, attempt)
 	default:
 		opened, err = d.admit(ctx, call, proven, cmd.From, attempt)
 	}

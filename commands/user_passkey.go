@@ -285,8 +285,10 @@ func (e *ChallengeError) Error() string { return ErrSecondFactor.Error() }
 func (e *ChallengeError) Unwrap() error { return ErrSecondFactor }
 
 // askFactor answers a right password of a user that has a second factor.
-func (d *Dispatcher) askFactor(ctx context.Context, who login) error {
-	token, err := d.Vault.AddChallenge(ctx, vault.Challenge{Purpose: vault.SecondFactor, UserID: who.id, Credential: who.user.Credential})
+func (d *Dispatcher) askFactor(ctx context.Context, who login, password vault.Attempt) error {
+	token, err := d.Vault.AddChallenge(ctx, vault.Challenge{
+		Purpose: vault.SecondFactor, UserID: who.id, Credential: who.user.Credential, Attempt: password,
+	})
 	if err != nil {
 		return err
 	}
@@ -329,6 +331,9 @@ func (d *Dispatcher) answer(ctx context.Context, call Call, cmd OpenSession) (Op
 	attempt, err := d.Vault.TryFactor(ctx, cmd.From, user.NormalEmail(who.user.Email), who.id, cmd.TOTP != "")
 	if err != nil {
 		return OpenedSession{}, err
+	}
+	if c.Purpose == vault.SecondFactor {
+		attempt = attempt.After(c.Attempt)
 	}
 	opened, err := d.answered(ctx, call, cmd, who, attempt)
 	return opened, d.unanswered(asked, attempt, err)

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -17,6 +18,7 @@ import (
 	"github.com/hostfold/hostfold/commands"
 	"github.com/hostfold/hostfold/commands/vault"
 	"github.com/hostfold/hostfold/domain/user"
+	portalhttp "github.com/hostfold/hostfold/http"
 )
 
 // device is an authenticator in software: one passkey, and what it signs. Its
@@ -144,9 +146,9 @@ func (d *device) credential(response map[string]string) string {
 }
 
 // withPasskeys is a world whose public URL lets browsers make passkeys.
-func withPasskeys(t *testing.T) *world {
+func withPasskeys(t *testing.T, change ...func(*portalhttp.Config)) *world {
 	t.Helper()
-	w := begin(t)
+	w := begin(t, change...)
 	var err error
 	if w.dispatcher.Passkeys, err = commands.NewRelyingParty("https://portal.test", "hostfold"); err != nil || w.dispatcher.Passkeys == nil {
 		t.Fatal(err)
@@ -438,4 +440,58 @@ func TestALinkThatIsFollowedInASessionProvesTheAddressWhole(t *testing.T) {
 		step{"its link, in a session", ada, "POST", "/v1/users/verify-email", tokenBody(mails.secret(t, ada.email)), nil, 204, "", nil},
 		step{"whole", boss, "POST", "/v1/staff/members", hire, nil, 201, "", nil},
 	)
+}
+
+// TestLoggingInToOnesOwnWinsNoGuessesBack has a source of guesses log in to its
+// own between them, in every way that counts no guess of its own.
+func TestLoggingInToOnesOwnWinsNoGuessesBack(t *testing.T) {
+	t.Parallel()
+	from := proxied("", "198.51.100.66")
+	for name, logIn := range map[string]func(t *testing.T, w *world, eve party, phone *device, cookie string) answer{
+		"with a passkey alone": func(t *testing.T, w *world, _ party, phone *device, _ string) answer {
+			t.Helper()
+			q := askedBy(t, w.must(t, nobody, http.MethodPost, loginOptions, "{}", 200, from...))
+			return w.do(t, nobody, http.MethodPost, "/v1/sessions", passkeyBody(q, phone.signs(t, q)), from...)
+		},
+		"with the password from a known device": func(t *testing.T, w *world, eve party, phone *device, cookie string) answer {
+			t.Helper()
+			asked := w.must(t, nobody, http.MethodPost, "/v1/sessions", passwordBody(eve), 401, append(from, "Cookie", cookie)...)
+			return w.second(t, asked.text(t, "challenge"), phone, from)
+		},
+		"with the password from elsewhere": func(t *testing.T, w *world, eve party, phone *device, _ string) answer {
+			t.Helper()
+			asked := w.must(t, nobody, http.MethodPost, "/v1/sessions", passwordBody(eve), 401, proxied("", "203.0.113.9")...)
+			return w.second(t, asked.text(t, "challenge"), phone, from)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := withPasskeys(t, behindAProxy)
+			eve, phone := w.signUp(t, "eve"), newDevice(t)
+			w.register(t, eve, phone)
+			home := w.enter(t, phone)
+			cookie := regexp.MustCompile(`hostfold_device=[0-9a-f]{64}`).FindString(strings.Join(home.header.Values("Set-Cookie"), " "))
+			w.stop(t)
+			checked := 0
+			for i := range 60 {
+				guess := fmt.Sprintf(`{"email":"victim%d@example.com","password":"wrong"}`, i)
+				if w.do(t, nobody, http.MethodPost, "/v1/sessions", guess, from...).status == 401 {
+					checked++
+				}
+				if a := logIn(t, w, eve, phone, cookie); i > 20 && i < 25 && a.status != 201 {
+					t.Fatalf("its own: %d %s", a.status, a.body)
+				}
+			}
+			if checked != 30 {
+				t.Errorf("%d guesses of one source were checked while no time went by, not 30", checked)
+			}
+		})
+	}
+}
+
+// second answers the challenge of a password with a passkey.
+func (w *world) second(t *testing.T, challenge string, phone *device, from []string) answer {
+	t.Helper()
+	q := askedBy(t, w.must(t, nobody, http.MethodPost, loginOptions, fmt.Sprintf(`{"challenge":%q}`, challenge), 200, from...))
+	return w.do(t, nobody, http.MethodPost, "/v1/sessions", passkeyBody(q, phone.signs(t, q)), from...)
 }

@@ -135,25 +135,52 @@ func (e *LimitedError) Unwrap() error {
 // Attempt is one try, counted before it is made, so that many at once cannot
 // all slip through.
 type Attempt struct {
-	// own are the counters of this very party, shared those that others move, too.
-	own, shared [][]byte
+	// Own are the counters of this very party, Shared those that others move, too.
+	Own, Shared []Taken
+	// At is when it was counted.
+	At time.Time
 	// device and agent are what the attempt came from, as Login's known devices are kept.
 	device, agent []byte
 	// before is the attempt at the password that a second factor's follows.
 	before *Attempt
 }
 
+// Taken is a counter that an attempt moved on, and where to.
+type Taken struct {
+	Who []byte
+	N   int
+}
+
+// After is a second factor's attempt with that at the password before it, of the
+// same challenge: the success of one is that of both.
+func (a Attempt) After(password Attempt) Attempt {
+	a.before = &password
+	return a
+}
+
 // counter is one of an attempt's counters.
 type counter struct {
 	who []byte
 	rule
+	// shared is true for one that others move, too.
+	shared bool
+}
+
+func (v *Vault) counter(action Action, who ...string) counter {
+	return counter{who: v.pepper.sum("attempt", append([]string{string(action)}, who...)...), rule: action.rule()}
+}
+
+// sharing is a counter that others move, too.
+func (v *Vault) sharing(action Action, who ...string) counter {
+	c := v.counter(action, who...)
+	c.shared = true
+	return c
 }
 
 // Try counts an attempt of somebody at an action; *LimitedError when there were
 // too many. Who is a source (Source), a user's id, an address.
 func (v *Vault) Try(ctx context.Context, action Action, who string) (Attempt, error) {
-	c := counter{v.pepper.sum("attempt", string(action), who), action.rule()}
-	return Attempt{own: [][]byte{c.who}}, v.count(ctx, c)
+	return v.count(ctx, Attempt{}, v.counter(action, who))
 }
 
 // TryLogin counts a log-in of an address; *LimitedError when there were too
@@ -161,11 +188,15 @@ func (v *Vault) Try(ctx context.Context, action Action, who string) (Attempt, er
 // of its own, so that neither strangers nor neighbours on its network keep the
 // owner out.
 func (v *Vault) TryLogin(ctx context.Context, from Client, email string) (Attempt, error) {
-	a, counters, err := v.login(ctx, from, email)
+	a, known, err := v.visit(ctx, from, email)
 	if err != nil {
 		return a, err
 	}
-	return a, v.count(ctx, counters...)
+	if known {
+		return v.count(ctx, a, v.counter(loginDevice, from.Device, email))
+	}
+	source := Source(from.IP)
+	return v.count(ctx, a, v.sharing(loginSource, source), v.counter(loginPair, source, email), v.sharing(loginAddress, email))
 }
 
 // TryFactor counts a second factor of a user that has an address. A code can be
@@ -173,72 +204,48 @@ func (v *Vault) TryLogin(ctx context.Context, from Client, email string) (Attemp
 // from. A recovery code or a passkey cannot: whatever strangers do, who has one
 // gets in.
 func (v *Vault) TryFactor(ctx context.Context, from Client, email, userID string, guessable bool) (Attempt, error) {
-	before, _, err := v.login(ctx, from, email)
+	a, known, err := v.visit(ctx, from, email)
 	if err != nil {
-		return Attempt{}, err
+		return a, err
 	}
-	a := Attempt{device: before.device, agent: before.agent, before: &before}
-	source := counter{v.pepper.sum("attempt", string(factorSource), Source(from.IP)), factorSource.rule()}
-	switch known := len(before.shared) == 0; {
+	source := v.sharing(factorSource, Source(from.IP))
+	switch {
 	case !guessable:
-		a.shared = [][]byte{source.who}
-		return a, v.count(ctx, source)
+		return v.count(ctx, a, source)
 	case known:
-		own := counter{v.pepper.sum("attempt", string(factorDevice), from.Device, userID), factorDevice.rule()}
-		a.own = [][]byte{own.who}
-		return a, v.count(ctx, own)
-	default:
-		all := counter{v.pepper.sum("attempt", string(factorUser), userID), factorUser.rule()}
-		a.shared = [][]byte{source.who, all.who}
-		return a, v.count(ctx, source, all)
+		return v.count(ctx, a, v.counter(factorDevice, from.Device, userID))
 	}
+	return v.count(ctx, a, source, v.sharing(factorUser, userID))
 }
 
-// login is an attempt at an address that is not counted yet, and its counters.
-func (v *Vault) login(ctx context.Context, from Client, email string) (Attempt, []counter, error) {
-	source := Source(from.IP)
-	a := Attempt{
+// visit is an attempt at an address that is not counted yet, and whether it
+// comes from a device that is known there.
+func (v *Vault) visit(ctx context.Context, from Client, email string) (a Attempt, known bool, err error) {
+	a = v.visitOf(from, email)
+	known, err = v.knows(ctx, a.device)
+	return a, known && from.Device != "", err
+}
+
+func (v *Vault) visitOf(from Client, email string) Attempt {
+	return Attempt{
 		device: v.pepper.sum("device", from.Device, email),
-		agent:  v.pepper.sum("agent", source, from.Browser, from.System, email),
+		agent:  v.pepper.sum("agent", Source(from.IP), from.Browser, from.System, email),
 	}
-	known, err := v.knows(ctx, a.device)
-	if err != nil {
-		return a, nil, err
-	}
-	if known && from.Device != "" {
-		own := counter{v.pepper.sum("attempt", string(loginDevice), from.Device, email), loginDevice.rule()}
-		a.own = [][]byte{own.who}
-		return a, []counter{own}, nil
-	}
-	pair := counter{v.pepper.sum("attempt", string(loginPair), source, email), loginPair.rule()}
-	all := counter{v.pepper.sum("attempt", string(loginSource), source), loginSource.rule()}
-	address := counter{v.pepper.sum("attempt", string(loginAddress), email), loginAddress.rule()}
-	a.own, a.shared = [][]byte{pair.who}, [][]byte{all.who, address.who}
-	return a, []counter{all, pair, address}, nil
 }
 
 // TryInvitation counts a mail by which a user asks an address to act for an
 // account: for each of the three, *LimitedError when one had too many. Which
 // one is not told.
 func (v *Vault) TryInvitation(ctx context.Context, userID, account, email string) (Attempt, error) {
-	var a Attempt
-	var counters []counter
-	for _, c := range []struct {
-		Action
-		who string
-	}{{invitationsOf, account}, {invitationsBy, userID}, {invitationTo, email}} {
-		who := v.pepper.sum("attempt", string(c.Action), c.who)
-		a.own, counters = append(a.own, who), append(counters, counter{who, c.rule()})
-	}
-	return a, v.count(ctx, counters...)
+	return v.count(ctx, Attempt{}, v.counter(invitationsOf, account), v.counter(invitationsBy, userID), v.counter(invitationTo, email))
 }
 
 // TryReset counts a request to mail a link to an address, unless it comes from
 // a device that is known there: a neighbour on its network does not keep the
 // owner from its mail.
 func (v *Vault) TryReset(ctx context.Context, from Client, email string) (Attempt, error) {
-	known, err := v.knows(ctx, v.pepper.sum("device", from.Device, email))
-	if err != nil || known && from.Device != "" {
+	_, known, err := v.visit(ctx, from, email)
+	if err != nil || known {
 		return Attempt{}, err
 	}
 	return v.Try(ctx, RequestReset, Source(from.IP))
@@ -253,11 +260,15 @@ func (v *Vault) knows(ctx context.Context, device []byte) (known bool, err error
 // Succeeded forgets the failures of who has made an attempt, and takes the
 // attempt itself back where others are counted too.
 func (v *Vault) Succeeded(ctx context.Context, a Attempt) error {
-	_, err := v.pool.Exec(ctx, `DELETE FROM vault.attempt WHERE who = ANY($1)`, a.own)
+	who := make([][]byte, len(a.Own))
+	for i, t := range a.Own {
+		who[i] = t.Who
+	}
+	_, err := v.pool.Exec(ctx, `DELETE FROM vault.attempt WHERE who = ANY($1)`, who)
 	if err != nil {
 		return away("forget failed attempts", err)
 	}
-	if err := v.takeBack(ctx, a.shared); err != nil || a.before == nil {
+	if err := v.takeBack(ctx, a.At, a.Shared); err != nil || a.before == nil {
 		return err
 	}
 	return v.Succeeded(ctx, *a.before)
@@ -266,23 +277,32 @@ func (v *Vault) Succeeded(ctx context.Context, a Attempt) error {
 // TakeBack uncounts an attempt of which nothing was learnt, so that those who
 // try while the store is away are not shut out when it is back.
 func (v *Vault) TakeBack(ctx context.Context, a Attempt) error {
-	return v.takeBack(ctx, slices.Concat(a.own, a.shared))
+	return v.takeBack(ctx, a.At, slices.Concat(a.Own, a.Shared))
 }
 
-func (v *Vault) takeBack(ctx context.Context, who [][]byte) error {
+// takeBack uncounts what an attempt took at a time. The wait that it caused is
+// over; one that others have caused since is not.
+func (v *Vault) takeBack(ctx context.Context, at time.Time, taken []Taken) error {
+	who, n := make([][]byte, len(taken)), make([]int, len(taken))
+	for i, t := range taken {
+		who[i], n[i] = t.Who, t.N
+	}
 	_, err := v.pool.Exec(ctx, `
-		UPDATE vault.attempt
-		SET count = count - 1, open_at = least(open_at, $2)
-		WHERE who = ANY($1) AND count > 0`, who, v.clock())
+		UPDATE vault.attempt AS a
+		SET count = a.count - 1, open_at = CASE WHEN a.count = t.n THEN least(a.open_at, $3) ELSE a.open_at END
+		FROM unnest($1::bytea[], $2::int[]) AS t (who, n)
+		WHERE a.who = t.who AND a.count > 0`, who, n, at)
 	return away("take an attempt back", err)
 }
 
-// count adds one to each counter, or to none and refuses when one of them has
-// to wait. An attempt that is refused does not prolong anybody's wait. The
+// count adds one to each counter of an attempt, or to none and refuses when one
+// of them has to wait. An attempt that is refused does not prolong anybody's wait. The
 // counters come in an order that is always the same, so that two attempts do
 // not wait for each other.
-func (v *Vault) count(ctx context.Context, counters ...counter) error {
+func (v *Vault) count(ctx context.Context, a Attempt, counters ...counter) (Attempt, error) {
 	now := v.clock()
+	counted := a
+	counted.At = now
 	err := pgx.BeginFunc(ctx, v.pool, func(tx pgx.Tx) error {
 		for _, c := range counters {
 			open := now
@@ -308,11 +328,16 @@ func (v *Vault) count(ctx context.Context, counters ...counter) error {
 				WHERE a.open_at <= $2 OR a.count < $4 OR a.ends_at <= $2
 				RETURNING count`,
 				c.who, now, open, c.free, c.first.Seconds(), c.most.Seconds(), c.quiet.Seconds()).Scan(&n)
-			if !errors.Is(err, pgx.ErrNoRows) {
-				if err != nil {
-					return err
+			if err == nil {
+				if taken := (Taken{c.who, n}); c.shared {
+					counted.Shared = append(counted.Shared, taken)
+				} else {
+					counted.Own = append(counted.Own, taken)
 				}
 				continue
+			}
+			if !errors.Is(err, pgx.ErrNoRows) {
+				return err
 			}
 			var until time.Time
 			if err := tx.QueryRow(ctx, `SELECT open_at FROM vault.attempt WHERE who = $1`, c.who).Scan(&until); err != nil {
@@ -323,9 +348,12 @@ func (v *Vault) count(ctx context.Context, counters ...counter) error {
 		return nil
 	})
 	if limited, ok := errors.AsType[*LimitedError](err); ok {
-		return limited
+		return a, limited
 	}
-	return away("count an attempt", err)
+	if err != nil {
+		return a, away("count an attempt", err)
+	}
+	return counted, nil
 }
 
 // Source is what counts as one source of attempts: an IPv4 address, or an IPv6

@@ -40,6 +40,8 @@ type Challenge struct {
 	Credential string
 	// Ceremony is what the answer of a passkey is checked against.
 	Ceremony []byte
+	// Attempt is that at the password, which counts until the challenge is answered.
+	Attempt Attempt
 }
 
 // AddChallenge makes a challenge. Its token is told this once: only its hash
@@ -51,9 +53,9 @@ func (v *Vault) AddChallenge(ctx context.Context, c Challenge) (token string, er
 	}
 	token = base64.RawURLEncoding.EncodeToString(secret)
 	_, err = v.pool.Exec(ctx, `
-		INSERT INTO vault.challenge (token_hash, purpose, user_id, credential, ceremony, expires_at)
-		VALUES ($1, $2, $3, $4, $5, $6)`,
-		hashToken(token), c.Purpose, c.UserID, c.Credential, c.Ceremony, v.clock().Add(ChallengeLife))
+		INSERT INTO vault.challenge (token_hash, purpose, user_id, credential, ceremony, attempt, expires_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		hashToken(token), c.Purpose, c.UserID, c.Credential, c.Ceremony, c.Attempt, v.clock().Add(ChallengeLife))
 	return token, away("make a challenge", err)
 }
 
@@ -61,7 +63,7 @@ func (v *Vault) AddChallenge(ctx context.Context, c Challenge) (token string, er
 // false for one that never was, was answered, tried too often or has expired.
 func (v *Vault) Challenge(ctx context.Context, token string) (c Challenge, found bool, err error) {
 	return v.challenge(ctx, `
-		SELECT purpose, user_id, credential, ceremony
+		SELECT purpose, user_id, credential, ceremony, attempt
 		FROM vault.challenge
 		WHERE token_hash = $1 AND expires_at > $2 AND tries < $3`, hashToken(token), v.clock(), challengeTries)
 }
@@ -80,7 +82,7 @@ func (v *Vault) TryChallenge(ctx context.Context, token string, passkey bool) (c
 		SET tries = tries + 1, ceremony = CASE WHEN $4 THEN NULL ELSE c.ceremony END
 		FROM open
 		WHERE c.token_hash = open.token_hash
-		RETURNING c.purpose, c.user_id, c.credential, open.ceremony`, hashToken(token), v.clock(), challengeTries, passkey)
+		RETURNING c.purpose, c.user_id, c.credential, open.ceremony, c.attempt`, hashToken(token), v.clock(), challengeTries, passkey)
 }
 
 func (v *Vault) challenge(ctx context.Context, sql string, args ...any) (c Challenge, found bool, err error) {

@@ -61,10 +61,7 @@ const knowDevice = `
 // OnlyKnow forgets all devices of a user but the one that a mailed link was
 // followed on, which passes by what strangers have done to the address.
 func (v *Vault) OnlyKnow(ctx context.Context, from Client, email, userID string) error {
-	a := Attempt{
-		device: v.pepper.sum("device", from.Device, email),
-		agent:  v.pepper.sum("agent", Source(from.IP), from.Browser, from.System, email),
-	}
+	a := v.visitOf(from, email)
 	return away("remember a device", pgx.BeginFunc(ctx, v.pool, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `DELETE FROM vault.known_device WHERE user_id = $1`, userID); err != nil {
 			return err

@@ -312,6 +312,42 @@ func TestAWrongPasswordIsForgottenByTheRightOne(t *testing.T) {
 	}
 }
 
+func TestASuccessEndsNoWaitThatOthersCaused(t *testing.T) {
+	t.Parallel()
+	v, c := open(t)
+	try := func(email string) (vault.Attempt, error) { return v.TryLogin(t.Context(), firefox("192.0.2.7"), email) }
+	for i := range 30 {
+		if _, err := try(fmt.Sprintf("u%d@example.com", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.now = c.now.Add(time.Second)
+	mine, err := try("mine@example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.now = c.now.Add(2 * time.Second)
+	if _, err := try("guess@example.com"); err != nil {
+		t.Fatal(err)
+	}
+	if err := v.Succeeded(t.Context(), mine); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := try("another@example.com"); limited(t, err) != 4*time.Second {
+		t.Errorf("the guess since then waits %v", err)
+	}
+	c.now = c.now.Add(4 * time.Second)
+	if mine, err = try("mine@example.com"); err == nil {
+		err = v.Succeeded(t.Context(), mine)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := try("another@example.com"); err != nil {
+		t.Errorf("its own wait goes on: %v", err)
+	}
+}
+
 func TestAnAddressIsLimitedForUnknownDevicesAndOpenToItsOwn(t *testing.T) {
 	t.Parallel()
 	v, _ := open(t)
