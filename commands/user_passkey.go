@@ -355,10 +355,8 @@ func (d *Dispatcher) answered(ctx context.Context, call Call, cmd OpenSession, w
 	if !found || c.Purpose == vault.SecondFactor && c.Credential != who.user.Credential {
 		return OpenedSession{}, ErrChallenge
 	}
-	switch refused := who.user.MayEnter(); {
-	case errors.Is(refused, user.ErrLocked):
-		return OpenedSession{}, errors.Join(refused, d.Vault.NoteLogin(ctx, who.id, cmd.From, vault.LoginLocked))
-	case refused != nil:
+	refused := who.user.MayEnter()
+	if refused != nil && !errors.Is(refused, user.ErrLocked) {
 		return OpenedSession{}, user.ErrWrongCode
 	}
 	who.passkey, err = d.prove(ctx, call, who.id, who.user, cmd.Factor, c.Ceremony)
@@ -367,6 +365,9 @@ func (d *Dispatcher) answered(ctx context.Context, call Call, cmd OpenSession, w
 	}
 	if err != nil {
 		return OpenedSession{}, err
+	}
+	if refused != nil { // a lock is told to who has proven the log-in
+		return OpenedSession{}, errors.Join(refused, d.Vault.NoteLogin(ctx, who.id, cmd.From, vault.LoginLocked))
 	}
 	first, err := d.Vault.SpendChallenge(ctx, cmd.Challenge)
 	if err == nil && !first {

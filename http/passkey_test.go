@@ -495,3 +495,22 @@ func (w *world) second(t *testing.T, challenge string, phone *device, from []str
 	q := askedBy(t, w.must(t, nobody, http.MethodPost, loginOptions, fmt.Sprintf(`{"challenge":%q}`, challenge), 200, from...))
 	return w.do(t, nobody, http.MethodPost, "/v1/sessions", passkeyBody(q, phone.signs(t, q)), from...)
 }
+
+func TestALockIsToldToWhoHasProvenTheLogIn(t *testing.T) {
+	t.Parallel()
+	w := withPasskeys(t)
+	clerk, ada, eve := w.staff(t), w.signUp(t, "ada"), w.signUp(t, "eve")
+	phone := newDevice(t)
+	w.register(t, ada, phone)
+	w.must(t, clerk, http.MethodPost, "/v1/staff/users/"+ada.id+"/lock", `{"reason":"abuse"}`, 200)
+	for name, id := range map[string]string{"who is locked": ada.id, "who is not": eve.id, "nobody": "usr_none"} {
+		made := newDevice(t)
+		made.user = id
+		if a := w.enter(t, made); a.status != 401 || a.code(t) != "wrong_code" {
+			t.Errorf("a passkey that is made up, of %s: %d %s", name, a.status, a.body)
+		}
+	}
+	if a := w.enter(t, phone); a.status != 403 || a.code(t) != "user_locked" {
+		t.Errorf("the locked user's own: %d %s", a.status, a.body)
+	}
+}
