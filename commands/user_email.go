@@ -176,16 +176,17 @@ func (d *Dispatcher) ChangeEmail(ctx context.Context, call Call, cmd ChangeEmail
 }
 
 func (d *Dispatcher) mailChange(ctx context.Context, call Call, id string, u user.User, email string) error {
+	// The newest wish counts, whether its address is known or not: what becomes of
+	// the link of before would else tell which.
+	if err := d.Vault.EndMailTokens(ctx, id, vault.ChangeEmail); err != nil {
+		return err
+	}
 	held, err := Load(ctx, d.Streams(), d.Reserved(reservation.Email, user.NormalEmail(email)))
 	if err != nil {
 		return err
 	}
 	if held.Status(d.Clock()) != reservation.StatusFree && held.By != id {
 		_, err := d.warnOfRegistration(ctx, call, held.By)
-		return err
-	}
-	// The newest wish counts.
-	if err := d.Vault.EndMailTokens(ctx, id, vault.ChangeEmail); err != nil {
 		return err
 	}
 	mail, err := d.Mails.ChangeEmail(id, u, email)

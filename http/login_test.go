@@ -69,6 +69,9 @@ func TestAnAddressIsChangedThroughItsMail(t *testing.T) {
 	if m := mails.next(t, eve.email); inLink.MatchString(m) && !strings.Contains(m, "verify-email") {
 		t.Errorf("eve gets %s", m)
 	}
+	w.play(t, step{"the link of the wish before", ada, "POST", "/v1/users/verify-email", tokenBody(token), nil, 422, "invalid_token", nil})
+	w.must(t, ada, http.MethodPost, "/v1/me/email", body("countess@example.com", password), 202)
+	token = mails.secret(t, "countess@example.com")
 	w.play(t,
 		step{"the link, by nobody", nobody, "POST", "/v1/users/verify-email", tokenBody(token), nil, 403, "not_your_link", nil},
 		step{"the link, by somebody else", eve, "POST", "/v1/users/verify-email", tokenBody(token), nil, 403, "not_your_link", nil},
@@ -80,6 +83,24 @@ func TestAnAddressIsChangedThroughItsMail(t *testing.T) {
 		step{"the old address", nobody, "POST", "/v1/sessions", body(ada.email, password), nil, 401, "wrong_credentials", nil},
 		step{"a session from before", ada, "GET", "/v1/me/sessions", "", nil, 200, "", nil},
 	)
+}
+
+func TestAWishForAnAddressTellsNothingOfIt(t *testing.T) {
+	t.Parallel()
+	w := begin(t)
+	mails := w.post(t)
+	w.signUp(t, "ada")
+	eve := w.signUp(t, "eve")
+	for name, wanted := range map[string]string{"unknown": "nobody@example.com", "known": "ada@example.com"} {
+		ask := func(email string) {
+			t.Helper()
+			w.must(t, eve, http.MethodPost, "/v1/me/email", fmt.Sprintf(`{"email":%q,"password":%q}`, email, password), 202)
+		}
+		ask(name + "@example.org")
+		link := mails.secret(t, name+"@example.org")
+		ask(wanted)
+		w.play(t, step{"the link of before, after one for an address that is " + name, eve, "POST", "/v1/users/verify-email", tokenBody(link), nil, 422, "invalid_token", nil})
+	}
 }
 
 func TestAPasswordIsChangedThroughTheAPI(t *testing.T) {
