@@ -202,6 +202,28 @@ func TestARepeatedRegistrationIsTheSameUser(t *testing.T) {
 	}
 }
 
+func TestARegistrationThatIsSentTwiceTellsNothing(t *testing.T) {
+	t.Parallel()
+	s := newPortal(t)
+	s.register(zoe)
+	ada := zoe
+	ada.Email = "ada@example.com"
+	for name, cmd := range map[string]commands.RegisterUser{"a known address": zoe, "an unknown one": ada} {
+		call := anyone()
+		var ids []string
+		for range 2 {
+			r, err := s.RegisterUser(t.Context(), call, cmd)
+			if err != nil || r.Replayed || r.Revision != 0 {
+				t.Errorf("%s: %+v, %v", name, r, err)
+			}
+			ids = append(ids, r.ID)
+		}
+		if ids[0] != ids[1] {
+			t.Errorf("%s: %v", name, ids)
+		}
+	}
+}
+
 func TestARaceForOneAddressHasOneWinner(t *testing.T) {
 	t.Parallel()
 	s := newPortal(t)

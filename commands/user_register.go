@@ -45,6 +45,7 @@ func (d *Dispatcher) RegisterUser(ctx context.Context, call Call, cmd RegisterUs
 		defer even(ctx)()
 	}
 	receipt, owner, err := d.register(ctx, call, cmd)
+	receipt.Replayed = false // the stream tells it of new users only
 	if err != nil || owner == "" {
 		return receipt, d.unanswered(asked, attempt, err)
 	}
