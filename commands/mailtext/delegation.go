@@ -28,8 +28,7 @@ func (w Writer) DelegateLeft(id string, u user.User, of About) (message.Queued, 
 	return w.about(DelegateLeft, delegateLeftVersion, id, u, of, map[string]any{"Link": w.link("portal", of.Account, "users")})
 }
 
-// named is a name in a mail to somebody who did not ask for it: strangers chose
-// it. Where it could be read as anything else, a link, an address, a number to
+// named is a name in a mail: a stranger may have chosen it. Where it could be read as anything else, a link, an address, a number to
 // call, something else stands in its place.
 func named(name, instead string) string {
 	name = plain(name)

@@ -65,7 +65,7 @@ const (
 	invoiceIssuedVersion      = 2
 	registrationNoticeVersion = 2
 	verifyEmailVersion        = 1
-	changeEmailVersion        = 1
+	changeEmailVersion        = 2
 	emailChangedVersion       = 1
 	resetPasswordVersion      = 1
 	passwordChangedVersion    = 1
@@ -131,15 +131,22 @@ func (w Writer) VerifyEmail(id string, u user.User) (message.Queued, error) {
 
 // ChangeEmail asks the same of the address that a user wants to change to.
 func (w Writer) ChangeEmail(id string, u user.User, address string) (message.Queued, error) {
-	data := map[string]any{"Link": w.secretLink("verify-email"), "Old": u.Email}
-	u.Email = address
-	return w.write(ChangeEmail, changeEmailVersion, id, u, data)
+	data := map[string]any{"Link": w.secretLink("verify-email"), "Old": ""}
+	if u.Verified {
+		data["Old"] = u.Email
+	}
+	return w.write(ChangeEmail, changeEmailVersion, id, elsewhere(u, address), data)
 }
 
 // EmailChanged tells the address that a user had that it is no longer the user's.
 func (w Writer) EmailChanged(id string, u user.User, previous string) (message.Queued, error) {
-	u.Email = previous
-	return w.write(EmailChanged, emailChangedVersion, id, u, map[string]any{})
+	return w.write(EmailChanged, emailChangedVersion, id, elsewhere(u, previous), map[string]any{})
+}
+
+// elsewhere is a user under an address that it wants, or had. Who reads its mail
+// may be a stranger, so the user is no more known there than by its language.
+func elsewhere(u user.User, address string) user.User {
+	return user.User{Email: address, Locale: u.Locale}
 }
 
 // ResetPassword lets who reads a user's mail set a new password.
@@ -206,7 +213,9 @@ func (w Writer) StaffRole(id string, u user.User, role delegation.Role, at time.
 // FactorReset warns an address of a user that all second factors are removed at
 // a time, and lets who reads it stop that.
 func (w Writer) FactorReset(id string, u user.User, address string, due time.Time) (message.Queued, error) {
-	u.Email = address
+	if address != u.Email {
+		u = elsewhere(u, address)
+	}
 	return w.write(FactorReset, factorResetVersion, id, u, map[string]any{
 		"Due": moment(due, u.Locale), "Link": w.secretLink("stop-reset"),
 	})
@@ -215,9 +224,10 @@ func (w Writer) FactorReset(id string, u user.User, address string, due time.Tim
 // write fills a template. The first line of a template is the subject.
 func (w Writer) write(name string, version int, id string, u user.User, data map[string]any) (message.Queued, error) {
 	// The name of a user whose address is not verified may have been chosen by
-	// a stranger, to speak to the address's owner through our mail.
+	// a stranger, to speak to the address's owner through our mail. It stays when
+	// the owner has taken the log-in over, so a name has to be one anyway.
 	if u.Verified {
-		data["Name"] = strings.ReplaceAll(u.Name, Secret, "")
+		data["Name"] = named(u.Name, "")
 	}
 	locale := u.Locale
 	if !locale.Valid() {

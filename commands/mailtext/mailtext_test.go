@@ -26,10 +26,10 @@ func TestAMailAboutAnInvoiceSaysWhatIsDueInTheReadersLanguage(t *testing.T) {
 		Content: invoice.Content{Seller: seller.Details{Name: "Hostfold SAS"}, Totals: invoice.Totals{Gross: money.EUR(123456)}},
 	}
 	for locale, want := range map[user.Locale][]string{
-		user.French:  {"Bonjour Zoé <b>,", "F2026-000001 du 1er mars 2026", "1\u202f234,56\u00a0€ TTC", "le 31 mars 2026"},
-		user.English: {"Hello Zoé <b>,", "F2026-000001 of 1 March 2026", "€1,234.56 including VAT", "by 31 March 2026"},
+		user.French:  {"Bonjour Zoé & Cie,", "F2026-000001 du 1er mars 2026", "1\u202f234,56\u00a0€ TTC", "le 31 mars 2026"},
+		user.English: {"Hello Zoé & Cie,", "F2026-000001 of 1 March 2026", "€1,234.56 including VAT", "by 31 March 2026"},
 	} {
-		m, err := writer.InvoiceIssued("usr_1", user.User{Email: "zoe@example.com", Name: "Zoé <b>", Locale: locale, Verified: true}, "inv_1", inv)
+		m, err := writer.InvoiceIssued("usr_1", user.User{Email: "zoe@example.com", Name: "Zoé & Cie", Locale: locale, Verified: true}, "inv_1", inv)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -41,7 +41,7 @@ func TestAMailAboutAnInvoiceSaysWhatIsDueInTheReadersLanguage(t *testing.T) {
 		if !strings.Contains(m.Subject, "F2026-000001") || strings.Contains(m.Subject, "\n") || m.Recipient != "zoe@example.com" || m.Account != "acc_1" {
 			t.Errorf("head of the mail: %+v", m)
 		}
-		if strings.Contains(m.HTML, "<b>") || !strings.Contains(m.HTML, `<a href="https://portal.example.com/portal/acc_1/invoices/inv_1"`) || !strings.Contains(m.HTML, `lang="`+string(locale)+`"`) {
+		if !strings.Contains(m.HTML, "Zoé &amp; Cie") || !strings.Contains(m.HTML, `<a href="https://portal.example.com/portal/acc_1/invoices/inv_1"`) || !strings.Contains(m.HTML, `lang="`+string(locale)+`"`) {
 			t.Errorf("html of the mail:\n%s", m.HTML)
 		}
 	}
@@ -84,7 +84,7 @@ func TestMailsWithASecretLeadToAPageThatTakesIt(t *testing.T) {
 		}
 		for page, m := range map[string]message.Queued{"verify-email": verify, "verify-email#": change, "reset-password": reset, "stop-reset": factors} {
 			link := "https://portal.example.com/portal/" + strings.TrimSuffix(page, "#") + "#" + mailtext.Secret
-			if !mailtext.HasLink(m.Template) || !strings.Contains(m.Text, "\n"+link+"\n") || !strings.Contains(m.HTML, `<a href="`+link+`"`) || !strings.Contains(m.Text, "Zoé") {
+			if !mailtext.HasLink(m.Template) || !strings.Contains(m.Text, "\n"+link+"\n") || !strings.Contains(m.HTML, `<a href="`+link+`"`) || strings.Contains(m.Text, "Zoé") != (m.Recipient == u.Email) {
 				t.Errorf("%s in %s: %+v", page, locale, m)
 			}
 		}
@@ -147,13 +147,38 @@ func TestAStrangerDoesNotSpeakThroughOurMails(t *testing.T) {
 		{Email: "zoe@example.com", Name: "https://evil.example/#" + mailtext.Secret, Locale: user.French},
 	} {
 		m, err := writer.ResetPassword("usr_1", u)
-		if err != nil || strings.Count(m.Text, mailtext.Secret) != 1 || strings.Contains(m.Text, "evil") != u.Verified {
+		if err != nil || strings.Count(m.Text, mailtext.Secret) != 1 || strings.Contains(m.Text, "evil") {
 			t.Errorf("%v: %s", err, m.Text)
 		}
 		of := mailtext.About{Account: "acc_1", Name: "refund at evil.example"}
 		m, err = writer.AccountClosing("usr_1", u, of, mailtext.ClosingRequested, nil)
 		if err != nil || strings.Contains(m.Subject+m.Text+m.HTML, "evil") != u.Verified {
 			t.Errorf("%v: %s %s", err, m.Subject, m.Text)
+		}
+	}
+}
+
+func TestWhoWantsOrHadAnAddressDoesNotSpeakThere(t *testing.T) {
+	t.Parallel()
+	for _, locale := range []user.Locale{user.French, user.English} {
+		u := user.User{Email: "eve@example.com", Name: "Eve Won", Locale: locale, Verified: true}
+		wanted, err1 := writer.ChangeEmail("usr_1", u, "stranger@example.org")
+		had, err2 := writer.EmailChanged("usr_1", u, "stranger@example.org")
+		warned, err3 := writer.FactorReset("usr_1", u, "stranger@example.org", time.Date(2026, 3, 1, 9, 5, 0, 0, time.UTC))
+		if err := errors.Join(err1, err2, err3); err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range []message.Queued{wanted, had, warned} {
+			if m.Recipient != "stranger@example.org" || m.Locale != string(locale) || strings.Contains(m.Subject+m.Text+m.HTML, u.Name) {
+				t.Errorf("to %s we write %s", m.Recipient, m.Text)
+			}
+		}
+		if !strings.Contains(wanted.Text, u.Email) {
+			t.Errorf("who wants it is not told: %s", wanted.Text)
+		}
+		u.Verified = false // then the address is not the user's either
+		if m, err := writer.ChangeEmail("usr_1", u, "stranger@example.org"); err != nil || strings.Contains(m.Text+m.HTML, u.Email) {
+			t.Errorf("%v: %s", err, m.Text)
 		}
 	}
 }
