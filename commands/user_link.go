@@ -78,7 +78,7 @@ type link struct {
 // follow finds the link of a secret; user.ErrToken for one that does not hold.
 // The source of many wrong ones has to wait.
 func (d *Dispatcher) follow(ctx context.Context, secret, ip string) (link, error) {
-	attempt, err := d.Vault.Try(ctx, vault.UseToken, vault.Source(ip))
+	attempt, err := d.Vault.TrySource(ctx, vault.UseToken, ip)
 	if err != nil {
 		return link{}, err
 	}

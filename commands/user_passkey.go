@@ -234,7 +234,7 @@ type BeginPasskeyLogin struct {
 func (d *Dispatcher) BeginPasskeyLogin(ctx context.Context, _ Call, cmd BeginPasskeyLogin) (PasskeyOptions, error) {
 	ctx, cancel := d.bound(ctx)
 	defer cancel()
-	if _, err := d.Vault.Try(ctx, vault.PasskeyOptions, vault.Source(cmd.IP)); err != nil {
+	if _, err := d.Vault.TrySource(ctx, vault.PasskeyOptions, cmd.IP); err != nil {
 		return PasskeyOptions{}, err
 	}
 	if cmd.Challenge == "" {

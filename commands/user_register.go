@@ -39,7 +39,7 @@ func (d *Dispatcher) RegisterUser(ctx context.Context, call Call, cmd RegisterUs
 	var attempt vault.Attempt
 	if !call.Grants.System {
 		var err error
-		if attempt, err = d.Vault.Try(ctx, vault.Register, vault.Source(cmd.IP)); err != nil {
+		if attempt, err = d.Vault.TrySource(ctx, vault.Register, cmd.IP); err != nil {
 			return Receipt{}, err
 		}
 		defer even(ctx)()

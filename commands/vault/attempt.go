@@ -178,9 +178,15 @@ func (v *Vault) sharing(action Action, who ...string) counter {
 }
 
 // Try counts an attempt of somebody at an action; *LimitedError when there were
-// too many. Who is a source (Source), a user's id, an address.
+// too many. Who is a user's id, or an address.
 func (v *Vault) Try(ctx context.Context, action Action, who string) (Attempt, error) {
 	return v.count(ctx, Attempt{}, v.counter(action, who))
+}
+
+// TrySource counts an attempt of a source at an action; *LimitedError when there
+// were too many.
+func (v *Vault) TrySource(ctx context.Context, action Action, ip string) (Attempt, error) {
+	return v.count(ctx, Attempt{}, v.sources(action, ip)...)
 }
 
 // TryLogin counts a log-in of an address; *LimitedError when there were too
@@ -196,7 +202,7 @@ func (v *Vault) TryLogin(ctx context.Context, from Client, email string) (Attemp
 		return v.count(ctx, a, v.counter(loginDevice, from.Device, email))
 	}
 	source := Source(from.IP)
-	return v.count(ctx, a, v.sharing(loginSource, source), v.counter(loginPair, source, email), v.sharing(loginAddress, email))
+	return v.count(ctx, a, append(v.sources(loginSource, from.IP), v.counter(loginPair, source, email), v.sharing(loginAddress, email))...)
 }
 
 // TryFactor counts a second factor of a user that has an address. A code can be
@@ -208,14 +214,14 @@ func (v *Vault) TryFactor(ctx context.Context, from Client, email, userID string
 	if err != nil {
 		return a, err
 	}
-	source := v.sharing(factorSource, Source(from.IP))
+	source := v.sources(factorSource, from.IP)
 	switch {
 	case !guessable:
-		return v.count(ctx, a, source)
+		return v.count(ctx, a, source...)
 	case known:
 		return v.count(ctx, a, v.counter(factorDevice, from.Device, userID))
 	}
-	return v.count(ctx, a, source, v.sharing(factorUser, userID))
+	return v.count(ctx, a, append(source, v.sharing(factorUser, userID))...)
 }
 
 // visit is an attempt at an address that is not counted yet, and whether it
@@ -248,7 +254,7 @@ func (v *Vault) TryReset(ctx context.Context, from Client, email string) (Attemp
 	if err != nil || known {
 		return Attempt{}, err
 	}
-	return v.Try(ctx, RequestReset, Source(from.IP))
+	return v.TrySource(ctx, RequestReset, from.IP)
 }
 
 func (v *Vault) knows(ctx context.Context, device []byte) (known bool, err error) {
@@ -356,8 +362,28 @@ func (v *Vault) count(ctx context.Context, a Attempt, counters ...counter) (Atte
 	return counted, nil
 }
 
+// sources are the counters of a source. Of IPv6 addresses some have a network of
+// many sources for themselves, so there is one for all of that, too.
+func (v *Vault) sources(action Action, ip string) []counter {
+	source := v.sharing(action, Source(ip))
+	addr, err := netip.ParseAddr(ip)
+	if err != nil || addr.Unmap().Is4() {
+		return []counter{source}
+	}
+	all := source
+	all.who, all.rule = v.pepper.sum("attempt", string(action)+" network", within(addr, 48)), all.wide()
+	return []counter{all, source}
+}
+
+// wide is the rule of many sources that may be one customer's, or a thousand
+// people's who have a telephone: more at once, and waits that keep nobody out.
+func (r rule) wide() rule {
+	r.free, r.most = 10*r.free, min(r.most, time.Minute)
+	return r
+}
+
 // Source is what counts as one source of attempts: an IPv4 address, or an IPv6
-// network of the size that one customer gets.
+// network of the size that one link gets.
 func Source(ip string) string {
 	addr, err := netip.ParseAddr(ip)
 	if err != nil {
@@ -366,7 +392,12 @@ func Source(ip string) string {
 	if addr = addr.Unmap(); addr.Is4() {
 		return addr.String()
 	}
-	prefix, err := addr.WithZone("").Prefix(64)
+	return within(addr, 64)
+}
+
+// within is the network of an IPv6 address that has so many bits.
+func within(addr netip.Addr, bits int) string {
+	prefix, err := addr.WithZone("").Prefix(bits)
 	if err != nil {
 		return addr.String()
 	}

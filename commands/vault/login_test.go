@@ -421,6 +421,54 @@ func TestAnIPv6CustomerIsOneSource(t *testing.T) {
 	limited(t, err)
 }
 
+// TestAnIPv6NetworkOfManySourcesIsLimited tries from as many sources as whoever
+// has a /48 wants.
+func TestAnIPv6NetworkOfManySourcesIsLimited(t *testing.T) {
+	t.Parallel()
+	v, c := open(t)
+	for name, a := range map[string]struct {
+		try  func(ip string, i int) error
+		want int
+	}{
+		"log-ins": {func(ip string, i int) error {
+			_, err := v.TryLogin(t.Context(), firefox(ip), fmt.Sprintf("u%d@example.com", i))
+			return err
+		}, 300},
+		"second factors": {func(ip string, i int) error {
+			_, err := v.TryFactor(t.Context(), firefox(ip), "a@example.com", "usr_1", false)
+			return err
+		}, 300},
+		"resets": {func(ip string, i int) error {
+			_, err := v.TryReset(t.Context(), firefox(ip), fmt.Sprintf("u%d@example.com", i))
+			return err
+		}, 100},
+		"registrations": {func(ip string, _ int) error {
+			_, err := v.TrySource(t.Context(), vault.Register, ip)
+			return err
+		}, 200},
+	} {
+		let := 0
+		for i := range 400 {
+			err := a.try(fmt.Sprintf("2001:db8:77:%x::1", i), i)
+			if err == nil {
+				let++
+			} else if wait := limited(t, err); wait > time.Minute {
+				t.Errorf("%s: a wait of %s for all of a network", name, wait)
+			}
+		}
+		if let != a.want {
+			t.Errorf("%s: %d of 400 were let through, not %d", name, let, a.want)
+		}
+		if err := a.try("2001:db8:78::1", 1000); err != nil {
+			t.Errorf("%s: the next network: %v", name, err)
+		}
+		c.now = c.now.Add(time.Minute)
+		if err := a.try("2001:db8:77:ffff::1", 1001); err != nil {
+			t.Errorf("%s: a neighbour, a minute later: %v", name, err)
+		}
+	}
+}
+
 func TestManyAtOnceCannotSlipThrough(t *testing.T) {
 	t.Parallel()
 	v, _ := open(t)
