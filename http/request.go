@@ -92,7 +92,8 @@ func requestOf(ctx context.Context) *request { return ctx.Value(requestKey{}).(*
 func (a *api) admit(o operation) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		raw, w := humachi.Unwrap(ctx)
-		r := &request{raw: raw, account: raw.PathValue("account")}
+		r := &request{raw: raw}
+		r.account = r.path("account")
 		err := a.identify(r, o)
 		if err == nil {
 			err = r.readHeaders(o)

@@ -109,6 +109,8 @@ func TestAddressesThatNameNothing(t *testing.T) {
 		step{"a slash", ada, "GET", path + "/services/a%2Fb", "", nil, 404, "not_found", nil},
 		step{"a long name", ada, "GET", path + "/domains/" + strings.Repeat("x", 5000), "", nil, 404, "not_found", nil},
 		step{"a final slash", ada, "GET", path + "/", "", nil, 404, "not_found", nil},
+		step{"its own name, encoded", ada, "GET", "/v1/accounts/" + strings.Replace(ada.account, "a", "%61", 1), "", nil, 200, "", nil},
+		step{"its own name, encoded twice", ada, "GET", "/v1/accounts/" + strings.Replace(ada.account, "a", "%2561", 1), "", nil, 404, "not_found", nil},
 		step{"an unknown method", ada, "PUT", path, "{}", nil, 405, "method_not_allowed", nil},
 	)
 }
