@@ -275,7 +275,7 @@ func TestEveryRouteHasAnExpectation(t *testing.T) {
 // fill puts an account and alice's ids into a route's path.
 func (s *scene) fill(path, account string) []string {
 	path = strings.ReplaceAll(path, "{account}", account)
-	path = strings.ReplaceAll(path, "{name}", domainName)
+	path = strings.ReplaceAll(path, "{name}", s.domainName)
 	path = strings.ReplaceAll(path, "{line}", "1")
 	path = strings.ReplaceAll(path, "{user}", s.alice.id)
 	path = strings.ReplaceAll(path, "{stream}", "hosting-"+s.service)

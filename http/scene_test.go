@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/hostfold/hostfold/commands"
+	"github.com/hostfold/hostfold/domain/delegation"
 	portalhttp "github.com/hostfold/hostfold/http"
 )
 
@@ -17,6 +18,8 @@ type scene struct {
 	clerk, alice, bob party
 
 	product, service, draft, invoice, credited, creditNote, ticket, notification, news, session, contact string
+	// domainName is alice's.
+	domainName string
 }
 
 const domainName = "alice-secret.example"
@@ -32,19 +35,28 @@ func setWith(t testing.TB, change ...func(*portalhttp.Config)) *scene {
 	t.Helper()
 	s := &scene{world: begin(t, change...)}
 	s.sells(t)
-	s.clerk, s.alice, s.bob = s.staff(t), s.customer(t, "alice"), s.customer(t, "bob")
+	s.people(t, "")
+	return s
+}
+
+// people makes the scene's people and their things. The number keeps them
+// apart from others of the same world.
+func (s *scene) people(t testing.TB, number string) {
+	t.Helper()
+	s.clerk, s.alice, s.bob = s.hired(t, "staff"+number, delegation.RoleAdmin), s.customer(t, "alice"+number), s.customer(t, "bob"+number)
+	s.domainName = strings.Replace(domainName, ".", number+".", 1)
 	post := func(as party, path, body string, status int) answer {
 		t.Helper()
 		return s.must(t, as, http.MethodPost, path, body, status)
 	}
 	staffPath := "/v1/staff/accounts/" + s.alice.account
-	s.product = post(s.clerk, "/v1/staff/products", productBody("vps-5"), 201).ID(t)
+	s.product = post(s.clerk, "/v1/staff/products", productBody("vps-5"+number), 201).ID(t)
 	s.service = post(s.clerk, staffPath+"/services", `{"product":"`+s.product+`","label":"alice-secret label","cycle":"monthly"}`, 201).ID(t)
 	post(s.clerk, staffPath+"/services/"+s.service+"/activate", "", 200)
-	post(s.clerk, staffPath+"/domains", `{"name":"`+domainName+`","registered_on":"2026-01-02","expires_on":"2027-01-02"}`, 201)
+	post(s.clerk, staffPath+"/domains", `{"name":"`+s.domainName+`","registered_on":"2026-01-02","expires_on":"2027-01-02"}`, 201)
 	s.contact = post(s.alice, "/v1/accounts/"+s.alice.account+"/contacts", contactBody, 201).ID(t)
 	s.vouch(t, s.contact)
-	s.must(t, s.alice, http.MethodPut, "/v1/accounts/"+s.alice.account+"/domains/"+domainName+"/contacts", `{"owner":"`+s.contact+`"}`, 200)
+	s.must(t, s.alice, http.MethodPut, "/v1/accounts/"+s.alice.account+"/domains/"+s.domainName+"/contacts", `{"owner":"`+s.contact+`"}`, 200)
 	s.draft = post(s.clerk, staffPath+"/invoices", invoiceBody, 201).ID(t)
 	s.invoice = s.issued(t)
 	s.credited = s.issued(t)
@@ -55,7 +67,6 @@ func setWith(t testing.TB, change ...func(*portalhttp.Config)) *scene {
 	open := s.must(t, s.alice, http.MethodGet, "/v1/me/sessions", "", 200).items(t)
 	s.session, _ = open[0].(map[string]any)["id"].(string)
 	s.Settle()
-	return s
 }
 
 const (
@@ -102,7 +113,7 @@ func (w *world) notify(t testing.TB, account string) string {
 // secrets are the texts and ids that nobody but alice and staff may see.
 func (s *scene) secrets() []string {
 	return []string{
-		"alice-secret", "alice@example.com", s.alice.account, s.alice.id, s.service, s.draft, s.invoice, s.credited,
+		"alice-secret", s.alice.email, s.alice.account, s.alice.id, s.service, s.draft, s.invoice, s.credited,
 		s.creditNote, s.ticket, s.notification, s.session, s.contact,
 	}
 }

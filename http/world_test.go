@@ -122,7 +122,7 @@ func (w *world) member(t testing.TB, name string) party {
 	t.Helper()
 	p := w.signUp(t, name)
 	cause := uuid.New()
-	if err := w.dispatcher.MailVerification(t.Context(), system(), cause, time.Now(), p.id); err != nil {
+	if err := w.dispatcher.MailVerification(t.Context(), system(), cause, w.clock(), p.id); err != nil {
 		t.Fatal(err)
 	}
 	secret, found, err := w.vault.MailSecret(t.Context(), commands.MessageID(cause, mailtext.VerifyEmail, p.id))

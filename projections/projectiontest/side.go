@@ -139,6 +139,15 @@ func (s *Side) Given(account, stream string, events ...domain.Event) eventstore.
 	return last
 }
 
+// In has failures be those of t until back is called: a fuzz target's are not
+// its fuzzer's.
+func (s *Side) In(t testing.TB) (back func()) {
+	t.Helper()
+	was := s.t
+	s.t = t
+	return func() { s.t = was }
+}
+
 // Settle waits until every lane of the models has passed the log's head.
 func (s *Side) Settle() {
 	s.t.Helper()
