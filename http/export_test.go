@@ -44,6 +44,9 @@ func TestAnExportHoldsWhatIsHeld(t *testing.T) {
 	if err := json.Unmarshal(a.body, &doc); err != nil {
 		t.Fatalf("%v: %s", err, a.body)
 	}
+	if name := a.header.Get("Content-Disposition"); name != `attachment; filename="export.json"` {
+		t.Errorf("it is kept as %s", name)
+	}
 	if !doc.Complete || doc.Format != 1 || doc.Position.Commit == 0 || len(doc.Account) != 1 || doc.Account[0].ID != s.alice.account {
 		t.Errorf("the document is not whole: %s", a.body)
 	}
@@ -156,4 +159,26 @@ func TestAnExportIsCutShortWhenItIsNotRead(t *testing.T) {
 	if wait := client.until.Sub(w.clock()); wait <= 0 || wait > 30*time.Second || client.pieces < 2 {
 		t.Errorf("the last of %d pieces may take %v", client.pieces, wait)
 	}
+}
+
+func TestTwoExportsAreWrittenAtATime(t *testing.T) {
+	t.Parallel()
+	w := begin(t)
+	ada, bob, eve := w.customer(t, "ada"), w.customer(t, "bob"), w.customer(t, "eve")
+	var reading sync.WaitGroup
+	slow := map[string]*unread{ada.token: newUnread(), bob.token: newUnread()}
+	for token, client := range slow {
+		reading.Go(func() {
+			req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://portal.test/v1/me/export", http.NoBody)
+			req.Header.Set("Authorization", "Bearer "+token)
+			w.handler.ServeHTTP(client, req)
+		})
+		<-client.began
+	}
+	w.play(t, step{"the third", eve, "GET", "/v1/me/export", "", nil, 429, "exports_busy", nil})
+	for _, client := range slow {
+		close(client.on)
+	}
+	reading.Wait()
+	w.play(t, step{"when they are done", eve, "GET", "/v1/me/export", "", nil, 200, "", []string{`"complete":true`}})
 }

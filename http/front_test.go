@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -49,6 +50,38 @@ func (s *scene) addresses(t *testing.T) []string {
 		all[i] = method + " " + s.fill(template, s.alice.account)[0]
 	}
 	return all
+}
+
+// TestEveryPageOfSomebodyHasTheLogOut looks at every page of a customer, and of
+// staff.
+func TestEveryPageOfSomebodyHasTheLogOut(t *testing.T) {
+	t.Parallel()
+	s, seen := setWith(t, withPages), 0
+	for _, page := range pagesOf(t, portal.New(portal.Config{Config: config(), Zone: time.UTC})) {
+		at := strings.TrimPrefix(page.template, "/portal/{account}")
+		e := pageExpectations()[page.method+" "+at]
+		if page.method != http.MethodGet || strings.HasSuffix(at, "/stream") || page.template != at && e.needs == "" || page.template == at && (e.needs == "" || e.who() == anyone) {
+			continue
+		}
+		for _, path := range s.fill(page.template, s.alice.account) {
+			for _, as := range []party{s.alice, s.clerk} {
+				a := raw(s.handler, http.MethodGet, path, "", "Cookie", "hostfold_session="+as.token)
+				if a.status == http.StatusSeeOther {
+					continue
+				}
+				shown, err := goquery.NewDocumentFromReader(bytes.NewReader(a.body))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if seen++; shown.Find(`form[method=post][action="/portal/logout"] button`).Length() == 0 {
+					t.Errorf("%s, answered %d, has no way out", path, a.status)
+				}
+			}
+		}
+	}
+	if seen < 50 {
+		t.Errorf("only %d pages", seen)
+	}
 }
 
 // TestOtherSitesMakeNobodyDoAnything sends every request that changes something
@@ -107,11 +140,14 @@ func strict(t *testing.T, address string, a answer, tls bool) {
 		!strings.Contains(policy, "base-uri 'none'") || strings.Contains(policy, "unsafe") || strings.Contains(policy, "*") || strings.Contains(policy, "http") {
 		t.Errorf("%s: the policy is %q", address, policy)
 	}
-	if !strings.Contains(address, "/assets/") && !strings.Contains(a.header.Get("Cache-Control"), "no-store") {
+	if !strings.Contains(address, "/assets/") && !strings.Contains(address, " /docs") && !strings.Contains(a.header.Get("Cache-Control"), "no-store") {
 		t.Errorf("%s may be kept: %q", address, a.header.Get("Cache-Control"))
 	}
-	if got := a.header.Get("Strict-Transport-Security"); tls != strings.Contains(got, "includeSubDomains") {
+	if got, year := a.header.Get("Strict-Transport-Security"), "max-age=31536000; includeSubDomains"; tls && got != year || !tls && got != "" {
 		t.Errorf("%s: Strict-Transport-Security is %q", address, got)
+	}
+	if kind := a.header.Get("Content-Type"); len(a.body) > 0 && (kind == "" || strings.HasPrefix(kind, "text/") && !strings.Contains(kind, "charset=utf-8") && kind != "text/event-stream") {
+		t.Errorf("%s is of the type %q", address, kind)
 	}
 	if a.header.Get("Access-Control-Allow-Origin") != "" || a.header.Get("Server") != "" || a.header.Get("X-Powered-By") != "" {
 		t.Errorf("%s tells %v", address, a.header)
@@ -179,19 +215,25 @@ func TestEveryAnswerKeepsBrowsersSafe(t *testing.T) {
 func TestBodiesAreBounded(t *testing.T) {
 	t.Parallel()
 	s := setWith(t, withPages)
-	long := "email=" + strings.Repeat("x", 300<<10)
+	long, refused := "email="+strings.Repeat("x", 300<<10), 0
 	for _, address := range s.addresses(t) {
 		method, path, _ := strings.Cut(address, " ")
-		if method == http.MethodGet || strings.HasPrefix(path, "/v1/") {
-			continue // TestBadInputIsRefusedEverywhere has the operations
+		if method == http.MethodGet || strings.HasPrefix(path, "/v1/") || strings.HasSuffix(path, "/logout") {
+			continue // TestBadInputIsRefusedEverywhere has the operations, and the log-out ends the session
 		}
 		a := raw(s.handler, method, path, long, "Content-Type", "application/x-www-form-urlencoded", "Cookie", "hostfold_session="+s.alice.token)
-		if a.status >= 500 {
+		if a.status >= 500 || a.status == http.StatusOK {
 			t.Errorf("%s answered %d", address, a.status)
 		}
-		if len(a.body) > 200<<10 {
+		if a.status == http.StatusUnprocessableEntity {
+			refused++
+		}
+		if len(a.body) > 200<<10 || strings.Contains(string(a.body), "xxxxxxxxxx") {
 			t.Errorf("%s says %d bytes back", address, len(a.body))
 		}
+	}
+	if refused < 20 { // the others are refused before, or need no form
+		t.Errorf("only %d forms were refused for their length", refused)
 	}
 }
 
@@ -276,6 +318,7 @@ func TestNoSecretIsLogged(t *testing.T) {
 		raw(w.handler, http.MethodGet, path, "", "Authorization", "Bearer "+ada.token+"x", "Cookie", "hostfold_session="+in.text(t, "token"))
 	}
 	raw(w.handler, http.MethodPost, "/v1/sessions", `{"email":"`+password+`"`, "User-Agent", ada.token)
+	w.must(t, program, http.MethodGet, "/v1/accounts/"+account+"/api-tokens", "", 403)
 
 	lines := log.String()
 	if n := strings.Count(lines, `"msg":"request"`); n < 20 {
@@ -283,6 +326,9 @@ func TestNoSecretIsLogged(t *testing.T) {
 	}
 	if !strings.Contains(lines, `"code":"wrong_credentials"`) {
 		t.Error("no line says that a log-in was refused")
+	}
+	if !regexp.MustCompile(`"status":403[^\n]*"by":"` + tokenID + `"[^\n]*"code":"denied"`).MatchString(lines) {
+		t.Errorf("no line says who was denied something: %s", lines)
 	}
 	for _, by := range []string{ada.id, tokenID} {
 		if !strings.Contains(lines, `"by":"`+by+`"`) {

@@ -227,6 +227,14 @@ func TestUnknownAddressesAndMethods(t *testing.T) {
 	if p := problem(t, res); p.Code != "method_not_allowed" || p.Status != 405 {
 		t.Errorf("%+v", p)
 	}
+	for _, method := range []string{http.MethodTrace, "TRACK", "PROPFIND"} {
+		for _, path := range []string{"/v1/me", "/docs", "/portal/login"} {
+			a := raw(h, method, path, "", "X-Told", "canary")
+			if a.status != http.StatusMethodNotAllowed && a.status != http.StatusNotFound || strings.Contains(string(a.body), "canary") {
+				t.Errorf("%s %s answered %d: %s", method, path, a.status, a.body)
+			}
+		}
+	}
 }
 
 func TestDocsAreServedHere(t *testing.T) {

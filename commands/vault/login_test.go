@@ -2,6 +2,7 @@ package vault_test
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"os"
@@ -44,6 +45,10 @@ func TestAPasswordIsCheckedAgainstItsCredential(t *testing.T) {
 	}{
 		{"cred_1", "correct horse", true},
 		{"cred_1", "wrong horse", false},
+		{"cred_1", "Correct horse", false},
+		{"cred_1", "correct horse ", false},
+		{"cred_1", "correct hors", false},
+		{"cred_1", "correct  horse", false},
 		{"cred_2", "correct horse", false},
 		{"", "nobody has this password", false},
 	} {
@@ -117,6 +122,10 @@ func TestASessionLivesUntilItEnds(t *testing.T) {
 	token, opened, err := v.OpenSession(t.Context(), "usr_1", firefox("192.0.2.7"), vault.LifeOf(false), vault.Proof{})
 	if err != nil {
 		t.Fatal(err)
+	}
+	other, _, err := v.OpenSession(t.Context(), "usr_2", firefox("192.0.2.7"), vault.LifeOf(false), vault.Proof{})
+	if secret, bad := base64.RawURLEncoding.DecodeString(token); err != nil || bad != nil || len(secret) != 32 || other == token {
+		t.Fatalf("the tokens %s and %s are not 256 bits each: %v, %v", token, other, err, bad)
 	}
 	c.now = c.now.Add(time.Hour)
 	got, err := v.Session(t.Context(), token)

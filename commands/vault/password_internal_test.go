@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/hostfold/hostfold/domain"
@@ -24,5 +25,20 @@ func TestMorePasswordsThanCanWaitAreRefused(t *testing.T) {
 	<-h.queue
 	if _, _, err := h.check(t.Context(), h.dummy, "x"); err != nil {
 		t.Errorf("when there is room again: %v", err)
+	}
+}
+
+func TestAHashCostsWhatOWASPAsksFor(t *testing.T) {
+	t.Parallel()
+	h, err := newHasher(Hashing{}) // as in production
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(h.dummy, "$argon2id$v=19$m=19456,t=2,p=1$") {
+		t.Errorf("hashes are %s", h.dummy)
+	}
+	again, err := h.hash(t.Context(), "nobody has this password")
+	if err != nil || again == h.dummy {
+		t.Errorf("the same password has the same hash: %s, %v", again, err)
 	}
 }

@@ -1,6 +1,9 @@
 package portal
 
 import (
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -77,4 +80,58 @@ func TestInitials(t *testing.T) {
 			t.Errorf("%q: %q, want %q", name, got, want)
 		}
 	}
+}
+
+// TestPasswordsAreMaskedAndFilledIn reads the templates: passwords are typed
+// masked, by people or by what keeps passwords for them.
+func TestPasswordsAreMaskedAndFilledIn(t *testing.T) {
+	t.Parallel()
+	found := 0
+	for _, input := range regexp.MustCompile(`<input[^>]*>`).FindAllString(source(t, "templates", ".html"), -1) {
+		if !regexp.MustCompile(`name="(password|current|new|confirm_password)"`).MatchString(input) {
+			continue
+		}
+		if found++; !strings.Contains(input, ` type="password"`) || !regexp.MustCompile(` autocomplete="(current|new)-password"`).MatchString(input) {
+			t.Errorf("a password is typed into %s", input)
+		}
+	}
+	if found < 9 {
+		t.Errorf("%d fields were found", found)
+	}
+	if script := source(t, "assets", ".js"); strings.Contains(script, `"paste"`) || strings.Contains(script, `"copy"`) {
+		t.Error("the script looks at what is pasted")
+	}
+}
+
+// TestTheScriptTouchesNoMarkup reads the pages' script: what it is told becomes
+// text, and it keeps nothing.
+func TestTheScriptTouchesNoMarkup(t *testing.T) {
+	t.Parallel()
+	script := source(t, "assets", ".js")
+	for _, word := range []string{"innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "setHTML", "createContextualFragment", "srcdoc", "eval(", "new Function", "localStorage", "sessionStorage", "indexedDB"} {
+		if strings.Contains(script, word) {
+			t.Errorf("the script has %s", word)
+		}
+	}
+	if !strings.Contains(script, "textContent") {
+		t.Error("that is not the script")
+	}
+}
+
+// source is the text of all files of a kind in a folder.
+func source(t *testing.T, folder, kind string) string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(folder, "*"+kind))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no %s in %s: %v", kind, folder, err)
+	}
+	var all strings.Builder
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Write(text)
+	}
+	return all.String()
 }
