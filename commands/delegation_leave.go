@@ -35,14 +35,27 @@ func (c leaveAccount) Decide(d delegation.Delegation, _ Env) ([]delegation.Event
 	return d.Leave(c.user)
 }
 
-// FinishLeaving revokes the API tokens that a delegate who has left made on the
-// account: they are of no use already, and stay so if it comes back. A process
-// manager calls it because of the event, and may again at any time.
+// FinishLeaving revokes the API tokens that a delegate whose delegation ended, by
+// whomever or with its time, made on the account: they are of no use already, and
+// stay so if it comes back. A process manager calls it because of the event, and
+// may again at any time.
 func (d *Dispatcher) FinishLeaving(ctx context.Context, call Call, delegationID string, cause uuid.UUID) error {
-	fact, meta, err := eventOf[delegation.Left](ctx, d.Streams(), delegation.Decider.At(delegationID), cause)
+	fact, meta, err := eventOf[delegation.Event](ctx, d.Streams(), delegation.Decider.At(delegationID), cause)
 	if err != nil {
 		return err
 	}
-	call.Account = fact.Account
-	return d.revokeTokens(ctx, call, fact.Account, fact.User, meta.Position)
+	var of, holder string
+	switch fact := fact.(type) {
+	case delegation.Left:
+		of, holder = fact.Account, fact.User
+	case delegation.Revoked:
+		of, holder = fact.Account, fact.User
+	case delegation.Expired:
+		of, holder = fact.Account, fact.User
+	}
+	if holder == "" {
+		return nil // an invitation
+	}
+	call.Account = of
+	return d.revokeTokens(ctx, call, of, holder, meta.Position)
 }

@@ -239,21 +239,49 @@ func TestADelegateLeaves(t *testing.T) {
 		step{"the owner sees it", ada, "GET", base + "/delegations/" + id, "", nil, 200, "", []string{`"status":"left"`}},
 		step{"and the history", ada, "GET", base + "/history", "", nil, 200, "", []string{`"type":"delegation.left.v1"`}},
 	)
-	var cause uuid.UUID
-	for r, err := range w.Store.ReadStream(t.Context(), "delegation-"+id, 0) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		cause = r.ID
-	}
-	if err := w.dispatcher.FinishLeaving(t.Context(), system(), id, cause); err != nil {
-		t.Fatal(err)
-	}
+	w.leaves(t, id)
 	w.delegate(t, ada, carol, onAll)
 	w.play(t,
 		step{"asked again, she is back", carol, "GET", base, "", nil, 200, "", nil},
 		step{"and her old token is not", program, "GET", base, "", nil, 401, "", nil},
 	)
+}
+
+// TestWhoIsInvitedAgainGetsNoTokenBack revokes a delegate who has an API token.
+func TestWhoIsInvitedAgainGetsNoTokenBack(t *testing.T) {
+	t.Parallel()
+	w := begin(t)
+	ada, carol := w.customer(t, "ada"), w.member(t, "carol")
+	base := "/v1/accounts/" + ada.account
+	id, carol := w.delegate(t, ada, carol, onAll)
+	_, program := w.token(t, carol, ada.account, `{"name":"x","permissions":["*"]}`)
+	w.must(t, ada, http.MethodDelete, base+"/delegations/"+id, "", 200)
+	w.leaves(t, id)
+	w.delegate(t, ada, carol, onAll)
+	_, another := w.token(t, carol, ada.account, `{"name":"y","permissions":["*"]}`)
+	w.leaves(t, id) // as jobs repeat it
+	w.play(t,
+		step{"she is back", carol, "GET", base, "", nil, 200, "", nil},
+		step{"her old token is not", program, "GET", base, "", nil, 401, "", nil},
+		step{"a new one is", another, "GET", base, "", nil, 200, "", nil},
+	)
+}
+
+// leaves does what follows from the end of a delegation.
+func (w *world) leaves(t *testing.T, id string) {
+	t.Helper()
+	var cause uuid.UUID
+	for r, err := range w.Store.ReadStream(t.Context(), "delegation-"+id, 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Type == (delegation.Left{}).EventType() || r.Type == (delegation.Revoked{}).EventType() {
+			cause = r.ID
+		}
+	}
+	if err := w.dispatcher.FinishLeaving(t.Context(), system(), id, cause); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // idOf finds a delegation by its address.

@@ -12,6 +12,7 @@ import (
 	"github.com/hostfold/hostfold/commands/commandtest"
 	"github.com/hostfold/hostfold/commands/effects/mail"
 	"github.com/hostfold/hostfold/domain"
+	"github.com/hostfold/hostfold/domain/apitoken"
 	"github.com/hostfold/hostfold/domain/delegation"
 )
 
@@ -79,5 +80,42 @@ func TestWhatRunsOutIsNoted(t *testing.T) {
 	d, err := commands.Load(t.Context(), c.Streams(), delegation.Decider.At(invited.ID))
 	if err != nil || d.Status != delegation.StatusExpired || time.Now().Before(end) {
 		t.Error(d, err)
+	}
+}
+
+// TestTheTokensOfADelegateEndWithTheDelegation revokes one that a program used,
+// and lets another one's time pass.
+func TestTheTokensOfADelegateEndWithTheDelegation(t *testing.T) {
+	t.Parallel()
+	c := newCompany(t, mail.Folder{Dir: t.TempDir()})
+	c.start()
+	bob, ana := c.also("bob"), c.also("ana")
+	acts := func(user, name string, end *time.Time) (delegationID, token string) {
+		t.Helper()
+		call := commandtest.SystemCall()
+		call.Account = "acc_1"
+		invited, err := c.InviteDelegate(t.Context(), call, commands.InviteDelegate{AccountID: "acc_1", Email: name + "@example.com", Terms: delegation.Terms{
+			Permissions: []domain.Permission{"*"}, Scope: delegation.Scope{All: true}, ExpiresAt: end,
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		run(c, commands.VouchDelegation{DelegationID: invited.ID, UserID: user})
+		issue := by(user, &delegation.Grant{Delegation: invited.ID, Terms: delegation.Terms{Permissions: []domain.Permission{"*"}, Scope: delegation.Scope{All: true}}})
+		made, _, err := c.IssueToken(t.Context(), issue, commands.IssueToken{AccountID: "acc_1", Name: "x", Permissions: []domain.Permission{"*"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return invited.ID, made.ID
+	}
+	end := time.Now().Add(2 * time.Second)
+	_, passes := acts(ana, "ana", &end)
+	revoked, program := acts(bob, "bob", nil)
+	run(c, commands.RevokeDelegation{DelegationID: revoked})
+	c.waitFor("apitoken.revoked.", 2)
+	for _, id := range []string{passes, program} {
+		if got, err := commands.Load(t.Context(), c.Streams(), apitoken.Decider.At(id)); err != nil || !got.IsRevoked {
+			t.Errorf("the token %s is live: %v", id, err)
+		}
 	}
 }

@@ -33,6 +33,13 @@ func delegationLane(jobs *river.Client[pgx.Tx]) feed.Lane {
 					}
 				}
 				mail := "mail " + id
+				over := func(user string) {
+					p.done(mail)
+					expire(nil)
+					if user != "" {
+						p.want("tokens "+id, FinishLeaving{Cause: causeOf(e.Meta), Delegation: id}, time.Time{})
+					}
+				}
 				switch fact := e.Data.(type) {
 				case delegation.DelegateInvited:
 					end := fact.OpenUntil
@@ -55,12 +62,14 @@ func delegationLane(jobs *river.Client[pgx.Tx]) feed.Lane {
 					if fact.User != "" {
 						expire(fact.ExpiresAt)
 					}
-				case delegation.InvitationDeclined, delegation.InvitationExpired, delegation.Revoked, delegation.Expired:
-					p.done(mail)
-					expire(nil)
+				case delegation.InvitationDeclined, delegation.InvitationExpired:
+					over("")
+				case delegation.Revoked:
+					over(fact.User)
+				case delegation.Expired:
+					over(fact.User)
 				case delegation.Left:
-					expire(nil)
-					p.want("tokens "+id, FinishLeaving{Cause: causeOf(e.Meta), Delegation: id}, time.Time{})
+					over(fact.User)
 				}
 			}
 			return p.insert(ctx, jobs, tx)
@@ -95,7 +104,8 @@ func (w *writeInvitationMail) Work(ctx context.Context, job *river.Job[WriteInvi
 	return err
 }
 
-// FinishLeaving is the job of revoking the API tokens of a delegate who left.
+// FinishLeaving is the job of revoking the API tokens of a delegate whose
+// delegation ended.
 type FinishLeaving struct {
 	Cause      Cause  `json:"cause"`
 	Delegation string `json:"delegation"`
