@@ -2,6 +2,7 @@ package http_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 )
@@ -54,4 +55,22 @@ func TestWhatAnErasedPersonHeldOpensNothing(t *testing.T) {
 	)
 	s.ahead.Store(int64(time.Hour)) // and nothing comes back with time
 	s.play(t, step{"later neither", program, "GET", base + "/invoices", "", nil, 401, "", nil})
+}
+
+// TestWhatStaffReadOfAnErasureIsRecorded reads it before any account is erased
+// with it; that there is a hold is not told.
+func TestWhatStaffReadOfAnErasureIsRecorded(t *testing.T) {
+	t.Parallel()
+	w := begin(t)
+	clerk, ada := w.staff(t), w.customer(t, "ada")
+	path := "/v1/staff/users/" + ada.id
+	w.must(t, clerk, http.MethodPost, path+"/legal-hold", `{"reference":"2026/17"}`, 200)
+	w.Settle()
+	w.must(t, clerk, http.MethodGet, path+"/erasure", "", 200)
+	w.Settle()
+	list := w.must(t, ada, http.MethodGet, "/v1/me/inspections", "", 200)
+	row, _ := list.items(t)[0].(map[string]any)
+	if row["what"] != "erasure" || row["reader"] != clerk.id || strings.Contains(string(list.body), "2026/17") {
+		t.Errorf("the person is told %s", list.body)
+	}
 }

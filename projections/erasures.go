@@ -7,6 +7,7 @@ import (
 
 	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/delegation"
+	"github.com/hostfold/hostfold/domain/inspection"
 	"github.com/hostfold/hostfold/domain/privacy"
 )
 
@@ -91,6 +92,9 @@ func (r *Reader) Erasure(ctx context.Context, g delegation.Grants) (ErasureRow, 
 // StaffErasure is where the erasure of a user's data stands.
 func (r *Reader) StaffErasure(ctx context.Context, g delegation.Grants, user string) (ErasureRow, error) {
 	row, err := r.erasure(ctx, g, user, delegation.StaffPrivacy)
+	if err == nil {
+		err = r.saw(ctx, g, delegation.Resource{Kind: "user", ID: user}, inspection.Sight{Person: user, What: delegation.StaffPrivacy})
+	}
 	if err == nil {
 		err = sawRows(ctx, r, g, delegation.StaffPrivacy, row.Accounts, func(id string) string { return id })
 	}

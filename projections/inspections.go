@@ -23,7 +23,7 @@ type InspectionRow struct {
 	Person string    `db:"person" json:"-"`
 	At     time.Time `db:"at" json:"at"`
 	// What is why the row is there.
-	What Inspected `db:"what" json:"what" enum:"history,history_in_clear,login" doc:"The raw history, where personal data stay encrypted, or the same in clear; or the log-in as staff see it who look after users."`
+	What Inspected `db:"what" json:"what" enum:"history,history_in_clear,login,erasure" doc:"The raw history, where personal data stay encrypted, or the same in clear; the log-in as staff see it who look after users; or where its erasure stands."`
 	// Everybody is true when the history of all was read.
 	Everybody bool `db:"everybody" json:"everybody" doc:"The history of everybody was read."`
 	// ReaderKind and Reader are who looked: a staff member, or the command line.
@@ -35,11 +35,12 @@ type InspectionRow struct {
 type Inspected string
 
 // History is raw history as it is stored, HistoryInClear with its personal data;
-// Login is what Reader.StaffUser shows.
+// Login is what Reader.StaffUser shows, Erasing what Reader.StaffErasure does.
 const (
 	History        Inspected = "history"
 	HistoryInClear Inspected = "history_in_clear"
 	Login          Inspected = "login"
+	Erasing        Inspected = "erasure"
 )
 
 const inspectionColumns = `id, person, at, what, everybody, reader_kind, reader`
@@ -58,8 +59,11 @@ func inspections() Model {
 		Keep(Table{Name: "read.inspection", KeyOf: func(m Meta) string { return m.EventID.String() }},
 			On(func(rows *Rows[InspectionRow], e inspection.PersonLookedAt, m Meta) {
 				what := History
-				if e.What == delegation.StaffAccounts {
+				switch e.What {
+				case delegation.StaffAccounts:
 					what = Login
+				case delegation.StaffPrivacy:
+					what = Erasing
 				}
 				note(rows, e.User, what, m)
 			}),
