@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -181,4 +183,60 @@ func TestTwoExportsAreWrittenAtATime(t *testing.T) {
 	}
 	reading.Wait()
 	w.play(t, step{"when they are done", eve, "GET", "/v1/me/export", "", nil, 200, "", []string{`"complete":true`}})
+}
+
+// TestAnExportHoldsWhatIsHeldOnOthersAccounts exports what a delegate has, who
+// was locked once.
+func TestAnExportHoldsWhatIsHeldOnOthersAccounts(t *testing.T) {
+	t.Parallel()
+	s := set(t)
+	carol := s.member(t, "carol")
+	s.must(t, s.clerk, http.MethodPost, "/v1/staff/users/"+carol.id+"/lock", `{"reason":"secret reason"}`, 200)
+	s.must(t, s.clerk, http.MethodPost, "/v1/staff/users/"+carol.id+"/unlock", "", 200)
+	held, carol := s.delegate(t, s.alice, s.logIn(t, carol), onAll)
+	s.token(t, carol, s.alice.account, `{"name":"secret token","permissions":["*"]}`)
+	invited, _ := s.invite(t, s.bob, "carol@example.com", onTickets)
+	s.Settle()
+	type of[R any] struct {
+		Account string `json:"account"`
+		Of      R      `json:"of"`
+	}
+	type token struct {
+		Name string `json:"name"`
+	}
+	type thing struct {
+		ID string `json:"id"`
+	}
+	var mine struct {
+		Delegations []of[thing] `json:"delegations"`
+		APITokens   []of[token] `json:"api_tokens"`
+		Reasons     []struct {
+			Type   string `json:"type"`
+			Reason string `json:"reason"`
+		} `json:"staff_reasons"`
+		Complete bool `json:"complete"`
+	}
+	a := s.must(t, carol, http.MethodGet, "/v1/me/export", "", 200)
+	if err := json.Unmarshal(a.body, &mine); err != nil || !mine.Complete {
+		t.Fatalf("%v: %s", err, a.body)
+	}
+	if want := []of[thing]{{s.alice.account, thing{held}}, {s.bob.account, thing{invited}}}; !slices.Equal(mine.Delegations, want) {
+		t.Errorf("delegations %v, not %v", mine.Delegations, want)
+	}
+	if want := []of[token]{{s.alice.account, token{"secret token"}}}; !slices.Equal(mine.APITokens, want) {
+		t.Errorf("API tokens %v, not %v", mine.APITokens, want)
+	}
+	if len(mine.Reasons) != 1 || mine.Reasons[0].Reason != "secret reason" || mine.Reasons[0].Type != "user.locked.v1" {
+		t.Errorf("reasons %v", mine.Reasons)
+	}
+	var hers struct {
+		APITokens []token `json:"api_tokens"`
+	}
+	a = s.must(t, s.alice, http.MethodGet, "/v1/accounts/"+s.alice.account+"/export", "", 200)
+	if err := json.Unmarshal(a.body, &hers); err != nil || !slices.Equal(hers.APITokens, []token{{"secret token"}}) {
+		t.Errorf("the account's tokens %v, %v", hers.APITokens, err)
+	}
+	if other := s.must(t, s.bob, http.MethodGet, "/v1/me/export", "", 200); strings.Contains(string(other.body), "secret token") {
+		t.Errorf("another person's export: %s", other.body)
+	}
 }

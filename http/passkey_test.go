@@ -365,8 +365,8 @@ func (w *world) setPassword(t *testing.T, mails *post, email, password string) {
 	w.must(t, nobody, http.MethodPost, "/v1/password-resets/confirm", fmt.Sprintf(`{"token":%q,"password":%q}`, secret, password), 204)
 }
 
-// enter tries to log in with a passkey alone.
-func (w *world) enter(t *testing.T, d *device) answer {
+// enterBy tries to log in with a passkey alone.
+func (w *world) enterBy(t *testing.T, d *device) answer {
 	t.Helper()
 	q := w.ask(t, nobody, loginOptions, "")
 	return w.do(t, nobody, http.MethodPost, "/v1/sessions", passkeyBody(q, d.signs(t, q)))
@@ -394,7 +394,7 @@ func TestWhoRegistersAnothersAddressKeepsNothingOfIt(t *testing.T) {
 				step{"the owner", nobody, "POST", "/v1/sessions", fmt.Sprintf(`{"email":%q,"password":%q}`, eve.email, own), nil, 201, "", nil},
 				step{"Eve's session", eve, "GET", "/v1/me", "", nil, 401, "unauthenticated", nil},
 			)
-			if a := w.enter(t, phone); a.status != 401 || a.code(t) != "wrong_code" {
+			if a := w.enterBy(t, phone); a.status != 401 || a.code(t) != "wrong_code" {
 				t.Errorf("Eve's passkey: %d %s", a.status, a.body)
 			}
 		})
@@ -418,7 +418,7 @@ func TestNobodyBecomesStaffInAnothersPlace(t *testing.T) {
 	)
 	w.setPassword(t, mails, eve.email, "lantern gravel oyster six")
 	w.must(t, boss, http.MethodPost, "/v1/staff/members", hire, 201)
-	if a := w.enter(t, phone); a.status != 401 {
+	if a := w.enterBy(t, phone); a.status != 401 {
 		t.Errorf("Eve is in, with a passkey that nobody but her ever had: %d %s", a.status, a.body)
 	}
 }
@@ -469,7 +469,7 @@ func TestLoggingInToOnesOwnWinsNoGuessesBack(t *testing.T) {
 			w := withPasskeys(t, behindAProxy)
 			eve, phone := w.signUp(t, "eve"), newDevice(t)
 			w.register(t, eve, phone)
-			home := w.enter(t, phone)
+			home := w.enterBy(t, phone)
 			cookie := regexp.MustCompile(`hostfold_device=[0-9a-f]{64}`).FindString(strings.Join(home.header.Values("Set-Cookie"), " "))
 			w.stop(t)
 			checked := 0
@@ -506,11 +506,11 @@ func TestALockIsToldToWhoHasProvenTheLogIn(t *testing.T) {
 	for name, id := range map[string]string{"who is locked": ada.id, "who is not": eve.id, "nobody": "usr_none"} {
 		made := newDevice(t)
 		made.user = id
-		if a := w.enter(t, made); a.status != 401 || a.code(t) != "wrong_code" {
+		if a := w.enterBy(t, made); a.status != 401 || a.code(t) != "wrong_code" {
 			t.Errorf("a passkey that is made up, of %s: %d %s", name, a.status, a.body)
 		}
 	}
-	if a := w.enter(t, phone); a.status != 403 || a.code(t) != "user_locked" {
+	if a := w.enterBy(t, phone); a.status != 403 || a.code(t) != "user_locked" {
 		t.Errorf("the locked user's own: %d %s", a.status, a.body)
 	}
 }

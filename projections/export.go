@@ -14,6 +14,7 @@ import (
 	"github.com/hostfold/hostfold/domain/delegation"
 	"github.com/hostfold/hostfold/domain/inspection"
 	"github.com/hostfold/hostfold/domain/message"
+	"github.com/hostfold/hostfold/domain/user"
 	"github.com/hostfold/hostfold/eventstore"
 )
 
@@ -83,9 +84,9 @@ func MayExport(g delegation.Grants, account string) error {
 // exportedOf are the models that an export reads.
 func exportedOf(account string) []string {
 	if account == "" {
-		return []string{"logins", "accounts", "contacts", "mails", "erasures", InspectionsModel}
+		return []string{"logins", "accounts", "contacts", "mails", "erasures", "delegations", RightsModel, InspectionsModel}
 	}
-	return []string{"accounts", "services", "domain_names", "contacts", "invoices", "credit_notes", "tickets", "notifications", "delegations", EventsModel}
+	return []string{"accounts", "services", "domain_names", "contacts", "invoices", "credit_notes", "tickets", "notifications", "delegations", RightsModel, EventsModel}
 }
 
 // still reports whether all models show what is exported at the export's
@@ -207,6 +208,7 @@ func (x *Export) Account(ctx context.Context, account string, w io.Writer) error
 		WHERE account = $1
 		ORDER BY created_at, id`, account, nil)
 	section[DelegationRow](ctx, x, d, "delegations", `SELECT `+delegationColumns+` FROM read.delegation WHERE account = $1 ORDER BY created_at, id`, account, nil)
+	section[APITokenRow](ctx, x, d, "api_tokens", `SELECT `+apiTokenColumns+` FROM read.api_token WHERE account = $1 ORDER BY created_at, id`, account, nil)
 	section[TransferRow](ctx, x, d, "ownership_transfers", `SELECT `+transferColumns+` FROM read.ownership_transfer WHERE account = $1 ORDER BY created_at, id`, account, nil)
 	section[NotificationRow](ctx, x, d, "notifications", `SELECT id, account, class, title, body, related, read_at, created_at, stream_revision FROM read.notification WHERE account = $1 ORDER BY created_at, id`, account, nil)
 	d.list("events", func(add func(any)) error { return x.events(ctx, account, add) })
@@ -299,6 +301,21 @@ func (x *Export) User(ctx context.Context, kept map[string]any, w io.Writer) err
 		WHERE email_verified AND email <> '[erased]'
 		  AND lower(email) = (SELECT lower(email) FROM read.login WHERE id = $1 AND email_verified)
 		ORDER BY created_at, id`, x.grants.User, nil)
+	// What the caller holds on others' accounts, and what its address was offered.
+	section(ctx, x, d, "delegations", `
+		SELECT `+delegationColumns+`
+		FROM read.delegation
+		WHERE holder = $1
+		   OR email <> '[erased]' AND lower(email) = (SELECT lower(email) FROM read.login WHERE id = $1 AND email_verified)
+		ORDER BY created_at, id`, x.grants.User, func(row DelegationRow) (any, error) { return ofAccount[DelegationRow]{row.Account, row}, nil })
+	section(ctx, x, d, "ownership_transfers", `
+		SELECT `+transferColumns+`
+		FROM read.ownership_transfer
+		WHERE email <> '[erased]' AND lower(email) = (SELECT lower(email) FROM read.login WHERE id = $1 AND email_verified)
+		ORDER BY created_at, id`, x.grants.User, func(row TransferRow) (any, error) { return ofAccount[TransferRow]{row.Account, row}, nil })
+	section(ctx, x, d, "api_tokens", `SELECT `+apiTokenColumns+` FROM read.api_token WHERE holder = $1 ORDER BY created_at, id`,
+		x.grants.User, func(row APITokenRow) (any, error) { return ofAccount[APITokenRow]{row.Account, row}, nil })
+	d.list("staff_reasons", func(add func(any)) error { return x.reasons(ctx, add) })
 	section[ErasureRow](ctx, x, d, "erasure", `SELECT `+erasureColumns+` FROM read.erasure WHERE id = $1`, x.grants.User, func(row ErasureRow) (any, error) {
 		row.Hold = ""
 		return row, nil
@@ -315,6 +332,31 @@ func (x *Export) User(ctx context.Context, kept map[string]any, w io.Writer) err
 		ORDER BY queued_at, id`, x.grants.User, func(row MailRow) (any, error) { return x.mail(ctx, row) })
 	d.member("kept", kept)
 	return d.end()
+}
+
+// ofAccount is a row with the account that it is of.
+type ofAccount[R any] struct {
+	Account string `json:"account"`
+	Of      R      `json:"of"`
+}
+
+// staffReason is why staff did something to the caller's log-in.
+type staffReason struct {
+	Type   string `json:"type"`
+	Reason string `json:"reason"`
+}
+
+// reasons writes those that staff gave about the caller, from its stream.
+func (x *Export) reasons(ctx context.Context, add func(any)) error {
+	from := archive{store: x.feed.store, codec: x.feed.codec}
+	return from.each(ctx, user.Decider.Category+"-"+x.grants.User, func(e domain.Event) {
+		switch fact := e.(type) {
+		case user.Locked:
+			add(staffReason{fact.EventType(), fact.Reason})
+		case user.FactorResetRequested:
+			add(staffReason{fact.EventType(), fact.Reason})
+		}
+	})
 }
 
 // exportedLogin is a user with the names of its passkeys.
