@@ -381,9 +381,9 @@ func (h held) keys(now time.Time) []privacy.Key {
 		fiscal = privacy.FiscalEnd(h.billed)
 	}
 	identity := privacy.IdentityEnd(now)
-	subjects := slices.Concat([]string{h.user}, h.accounts, h.streams[contact.Decider.Category], h.contacts)
+	contacts := slices.Concat(h.streams[contact.Decider.Category], h.contacts)
 	var keys []privacy.Key
-	for _, s := range slices.Concat(subjects, h.invitations) {
+	for _, s := range slices.Concat([]string{h.user}, h.accounts, contacts, h.invitations) {
 		k := privacy.Key{Subject: s, Purpose: subjectkey.Profile, Account: h.of[s]}
 		if h.onHold[k.Account] {
 			k.After = privacy.HoldEnd(now)
@@ -393,7 +393,7 @@ func (h held) keys(now time.Time) []privacy.Key {
 	for _, s := range h.accounts {
 		keys = append(keys, privacy.Key{Subject: s, Purpose: subjectkey.Fiscal, After: fiscal})
 	}
-	for _, s := range subjects {
+	for _, s := range contacts { // nothing else is under such a key
 		keys = append(keys, privacy.Key{Subject: s, Purpose: subjectkey.Identity, After: identity, Account: h.of[s]})
 	}
 	return keys

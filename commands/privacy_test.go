@@ -150,9 +150,10 @@ func TestEachKeyIsDestroyedOnItsDate(t *testing.T) {
 	s.at(time.Date(2027, time.January, 5, 12, 0, 0, 0, time.UTC))
 	do(s, commands.RecordPayment{InvoiceID: inv, Amount: money.EUR(1200), Reference: "tr_1", ReceivedOn: "2027-01-05"})
 
+	of := s.contact("acc_1", false)
 	accepted := s.ask(id)
 	fiscal := privacy.Key{Subject: "acc_1", Purpose: subjectkey.Fiscal, After: "2038-01-01"} // ten years after the close of 2027
-	identity := privacy.Key{Subject: id, Purpose: subjectkey.Identity, After: "2032-01-06"}
+	identity := privacy.Key{Subject: of, Purpose: subjectkey.Identity, After: "2032-01-06"}
 	if accepted.Status != privacy.StatusAccepted || !slices.Equal(accepted.Accounts, []string{"acc_1"}) ||
 		!slices.Contains(accepted.Keys, fiscal) || !slices.Contains(accepted.Keys, identity) {
 		t.Fatalf("accepted: %+v", accepted)

@@ -19,7 +19,7 @@ const (
 // last was issued, credited or paid in a year.
 func FiscalEnd(last int) domain.Date { return domain.DateOf(last+fiscalYears+1, time.January, 1) }
 
-// IdentityEnd is the day from which on the civil identity may be destroyed of
+// IdentityEnd is the day from which on the identity of contacts may be destroyed of
 // whose contract ends now.
 func IdentityEnd(now time.Time) domain.Date {
 	now = now.UTC()
