@@ -312,6 +312,7 @@ func TestWhatIsWrittenDuringAnErasureIsErasedToo(t *testing.T) {
 func TestAHoldKeepsWhatAnotherErasedPersonIsInvolvedIn(t *testing.T) {
 	t.Parallel()
 	start := func(t *testing.T) (s *shop, id, owner, of, invitation string) {
+		t.Helper()
 		s, id = newCustomer(t)
 		s.told(id, user.Registered{}, func(call commands.Call, m eventstore.Meta) error {
 			return s.MailVerification(t.Context(), call, m.EventID, s.now, id)

@@ -70,7 +70,7 @@ func (r *Reader) TokenRights(ctx context.Context, id string) (delegation.Grants,
 	return g.LimitedTo(id, account, permissions), err
 }
 
-const apiTokenColumns = `id, account, holder, name, permissions, expires_at, created_at, stream_revision`
+const programColumns = `id, account, holder, name, permissions, expires_at, created_at, stream_revision`
 
 // APITokens lists the viewer's tokens on an account, for the owner everybody's,
 // newest first.
@@ -83,7 +83,7 @@ func (r *Reader) APITokens(ctx context.Context, g delegation.Grants, account str
 		return List[APITokenRow]{}, err
 	}
 	rows, _ := r.db.Query(ctx, `
-		SELECT `+apiTokenColumns+`
+		SELECT `+programColumns+`
 		FROM read.api_token
 		WHERE account = $1
 		  AND (holder = $2 OR $3)

@@ -208,7 +208,7 @@ func (x *Export) Account(ctx context.Context, account string, w io.Writer) error
 		WHERE account = $1
 		ORDER BY created_at, id`, account, nil)
 	section[DelegationRow](ctx, x, d, "delegations", `SELECT `+delegationColumns+` FROM read.delegation WHERE account = $1 ORDER BY created_at, id`, account, nil)
-	section[APITokenRow](ctx, x, d, "api_tokens", `SELECT `+apiTokenColumns+` FROM read.api_token WHERE account = $1 ORDER BY created_at, id`, account, nil)
+	section[APITokenRow](ctx, x, d, "api_tokens", `SELECT `+programColumns+` FROM read.api_token WHERE account = $1 ORDER BY created_at, id`, account, nil)
 	section[TransferRow](ctx, x, d, "ownership_transfers", `SELECT `+transferColumns+` FROM read.ownership_transfer WHERE account = $1 ORDER BY created_at, id`, account, nil)
 	section[NotificationRow](ctx, x, d, "notifications", `SELECT id, account, class, title, body, related, read_at, created_at, stream_revision FROM read.notification WHERE account = $1 ORDER BY created_at, id`, account, nil)
 	d.list("events", func(add func(any)) error { return x.events(ctx, account, add) })
@@ -313,7 +313,7 @@ func (x *Export) User(ctx context.Context, kept map[string]any, w io.Writer) err
 		FROM read.ownership_transfer
 		WHERE email <> '[erased]' AND lower(email) = (SELECT lower(email) FROM read.login WHERE id = $1 AND email_verified)
 		ORDER BY created_at, id`, x.grants.User, func(row TransferRow) (any, error) { return ofAccount[TransferRow]{row.Account, row}, nil })
-	section(ctx, x, d, "api_tokens", `SELECT `+apiTokenColumns+` FROM read.api_token WHERE holder = $1 ORDER BY created_at, id`,
+	section(ctx, x, d, "api_tokens", `SELECT `+programColumns+` FROM read.api_token WHERE holder = $1 ORDER BY created_at, id`,
 		x.grants.User, func(row APITokenRow) (any, error) { return ofAccount[APITokenRow]{row.Account, row}, nil })
 	d.list("staff_reasons", func(add func(any)) error { return x.reasons(ctx, add) })
 	section[ErasureRow](ctx, x, d, "erasure", `SELECT `+erasureColumns+` FROM read.erasure WHERE id = $1`, x.grants.User, func(row ErasureRow) (any, error) {
