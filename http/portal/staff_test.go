@@ -149,7 +149,7 @@ func TestAdminsSeeWhoWorksHere(t *testing.T) {
 		t.Fatalf("%d %s", page.status, page.text("body"))
 	}
 	refused := b.submit(page, "/members", "email", "nobody@example.com", "role", "support")
-	if refused.status != http.StatusConflict || !strings.Contains(refused.text(".note.bad"), "vérifié") {
+	if refused.status != http.StatusConflict || !strings.Contains(refused.text(".note.bad"), "prouvé") {
 		t.Errorf("nobody is hired: %d %s", refused.status, refused.text("main"))
 	}
 	hired := b.submit(page, "/members", "email", "anna@example.com", "role", "support")
