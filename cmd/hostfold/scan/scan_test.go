@@ -17,13 +17,19 @@ import (
 
 const word = `Zoé "Canary" <Ünal> & 𝒮ons`
 
-func encodings(t *testing.T) map[string]string {
+// quoted is a text as a JSON string.
+func quoted(t *testing.T, text string) string {
 	t.Helper()
-	marshalled, err := json.Marshal(map[string]string{"name": "x" + word + "y"})
+	data, err := json.Marshal(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	twice, err := json.Marshal(string(marshalled))
+	return string(data)
+}
+
+func encodings(t *testing.T) map[string]string {
+	t.Helper()
+	marshalled, err := json.Marshal(map[string]string{"name": "x" + word + "y"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,11 +47,14 @@ func encodings(t *testing.T) map[string]string {
 		lines.WriteString(mime[:20] + "\r\n")
 	}
 	lines.WriteString(mime)
+	ascii := `{"name":"Zo\u00e9 \"Canary\" \u003c\u00dcnal\u003e \u0026 \ud835\udcaeons"}`
 	all := map[string]string{
-		"plain": "before " + word + " after", "JSON": string(marshalled), "JSON in JSON": string(twice),
+		"quoted-printable in JSON": quoted(t, printable.String()), "base64 in lines in JSON": quoted(t, lines.String()),
+		"base64 in lines in JSON in JSON, as COPY has it": strings.ReplaceAll(quoted(t, quoted(t, lines.String())), `\`, `\\`),
+		"plain": "before " + word + " after", "JSON": string(marshalled), "JSON in JSON": quoted(t, string(marshalled)),
 		"quoted-printable": printable.String(), "base64 in lines": lines.String(),
 		"query": url.QueryEscape(word), "path": url.PathEscape(word), "hex": hex.EncodeToString([]byte("x" + word)),
-		"ASCII JSON": `{"name":"Zo\u00e9 \"Canary\" \u003c\u00dcnal\u003e \u0026 \ud835\udcaeons"}`,
+		"ASCII JSON": ascii, "ASCII JSON in JSON, as COPY has it": strings.ReplaceAll(quoted(t, ascii), `\`, `\\`),
 	}
 	for n, before := range []string{"", "a", "ab", "abc"} {
 		all["base64 at "+string(rune('0'+n))] = base64.StdEncoding.EncodeToString([]byte(before + word + "z"))
