@@ -59,18 +59,7 @@ func TestAnErasureRemovesMailsAndItsTimersAreMadeAnewFromTheLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.waitFor("privacy.subject_key_destroyed.", 2) // of the user and of its account
-	for deadline := time.Now().Add(patience); ; <-time.After(10 * time.Millisecond) {
-		left, err := os.ReadDir(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(left) == 0 {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("left of the mails: %v", left)
-		}
-	}
+	c.emptied(dir)
 	if u, err := commands.Load(t.Context(), c.Streams(), user.Decider.At(c.owner)); err != nil || u.Email != eventstore.Erased {
 		t.Errorf("the user reads %+v, %v", u, err)
 	}
@@ -118,18 +107,7 @@ func TestWhoInvitesIsErasedFromTheMail(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.waitFor("privacy.subject_key_destroyed.", 4) // of bob, of its invitation, and of both mails
-	for deadline := time.Now().Add(patience); ; <-time.After(10 * time.Millisecond) {
-		left, err := os.ReadDir(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(left) == 0 {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("left of the mails: %v", left)
-		}
-	}
+	c.emptied(dir)
 	for _, queued := range c.waitFor("message.queued.", 2) {
 		e, _, err := c.Codec.Decode(t.Context(), queued)
 		if m, ok := e.(message.Queued); err != nil || !ok || m.Text != eventstore.Erased || m.Recipient != eventstore.Erased {
@@ -139,5 +117,22 @@ func TestWhoInvitesIsErasedFromTheMail(t *testing.T) {
 	d, err := commands.Load(t.Context(), c.Streams(), delegation.Decider.At(hers))
 	if err != nil || d.Status != delegation.StatusActive || d.Email != "ana@example.com" {
 		t.Errorf("what the other holds reads %+v, %v", d, err)
+	}
+}
+
+// emptied waits until nothing is left of the mails in a folder.
+func (c *company) emptied(dir string) {
+	c.t.Helper()
+	for deadline := time.Now().Add(patience); ; <-time.After(10 * time.Millisecond) {
+		left, err := os.ReadDir(dir)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		if len(left) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			c.t.Fatalf("left of the mails: %v", left)
+		}
 	}
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // memory is where Linux keeps files in memory, and spare how many bytes must be
-// free there and in memory altogether: the suite holds 2 GiB at most.
+// free there, and in memory altogether.
 const (
 	memory = "/dev/shm"
 	spare  = 6 << 30
