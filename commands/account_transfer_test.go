@@ -41,15 +41,7 @@ func TestAFormerOwnerGetsWhatItKeepsOnce(t *testing.T) {
 	}})
 	finish := func() (kept []string) {
 		t.Helper()
-		var transferred eventstore.Recorded
-		for r, err := range s.Store.ReadAll(t.Context(), eventstore.Start) {
-			if err != nil {
-				t.Fatal(err)
-			}
-			if r.Type == (account.OwnershipTransferred{}).EventType() {
-				transferred = r
-			}
-		}
+		transferred := s.last(account.OwnershipTransferred{})
 		if err := s.FinishTransfer(t.Context(), commandtest.SystemCall(), "acc_1", transferred.ID); err != nil {
 			t.Fatal(err)
 		}
@@ -79,6 +71,20 @@ func TestAFormerOwnerGetsWhatItKeepsOnce(t *testing.T) {
 	if again := finish(); len(again) != 1 {
 		t.Errorf("%v are kept after the new owner took it away", again)
 	}
+}
+
+// last is the last event of a type.
+func (s *shop) last(e domain.Event) (found eventstore.Recorded) {
+	s.t.Helper()
+	for r, err := range s.Store.ReadAll(s.t.Context(), eventstore.Start) {
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if r.Type == e.EventType() {
+			found = r
+		}
+	}
+	return found
 }
 
 // says is a command that says one thing.
@@ -115,19 +121,7 @@ func TestAnErasureFindsTheAddressesOfOffers(t *testing.T) {
 		return done.ID
 	}
 	toAna := offer("acc_1", "ana@example.com")
-	last := func(e account.Event) (found eventstore.Recorded) {
-		t.Helper()
-		for r, err := range s.Store.ReadStream(t.Context(), "account-acc_1", 0) {
-			if err != nil {
-				t.Fatal(err)
-			}
-			if r.Type == e.EventType() {
-				found = r
-			}
-		}
-		return found
-	}
-	proposed := last(account.OwnershipTransferProposed{})
+	proposed := s.last(account.OwnershipTransferProposed{})
 	if err := s.MailTransfer(t.Context(), commandtest.SystemCall(), proposed.ID, "acc_1", toAna); err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +146,7 @@ func TestAnErasureFindsTheAddressesOfOffers(t *testing.T) {
 	if mails, _ := s.mails(mailtext.TransferNotice); len(mails) > 0 {
 		t.Errorf("of the offer that it accepted the new owner got %+v", mails)
 	}
-	transferred := last(account.OwnershipTransferred{})
+	transferred := s.last(account.OwnershipTransferred{})
 	if err := s.FinishTransfer(t.Context(), commandtest.SystemCall(), "acc_1", transferred.ID); err != nil {
 		t.Fatal(err)
 	}

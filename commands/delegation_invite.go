@@ -3,9 +3,11 @@ package commands
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/hostfold/hostfold/commands/vault"
 	"github.com/hostfold/hostfold/domain"
+	"github.com/hostfold/hostfold/domain/account"
 	"github.com/hostfold/hostfold/domain/delegation"
 	"github.com/hostfold/hostfold/domain/user"
 	"github.com/hostfold/hostfold/eventstore"
@@ -24,7 +26,7 @@ type InviteDelegate struct {
 func (d *Dispatcher) InviteDelegate(ctx context.Context, call Call, cmd InviteDelegate) (Receipt, error) {
 	ctx, cancel := d.bound(ctx)
 	defer cancel()
-	invite := inviteDelegate{InviteDelegate: cmd}
+	invite := inviteDelegate{InviteDelegate: cmd, kept: d.keptID}
 	resource := delegation.Resource{Kind: delegation.Decider.Category}
 	if err := authorise(call, invite.Permission(), resource); err != nil {
 		return Receipt{}, err
@@ -76,7 +78,10 @@ func (d *Dispatcher) inviting(ctx context.Context, call Call, accountID, email s
 
 type inviteDelegate struct {
 	InviteDelegate
-	id string
+	id   string
+	kept func(account, transfer string) string
+	// former is what former owners of the address have kept of the account.
+	former []delegation.Delegation
 }
 
 func (c inviteDelegate) Target() delegation.Target   { return delegation.Decider.At(c.id) }
@@ -85,12 +90,33 @@ func (inviteDelegate) Permission() domain.Permission { return delegation.UsersMa
 // NeedsVerifiedEmail bars who has not shown to read mail from having some sent.
 func (inviteDelegate) NeedsVerifiedEmail() {}
 
-// Gather refuses an account that is not there.
+// Gather refuses an account that takes on nothing new, and looks whether the
+// address is that of a former owner, who acts for it by a delegation of its own.
 func (c inviteDelegate) Gather(ctx context.Context, s Streams) (inviteDelegate, error) {
-	return c, mustBeOpen(ctx, s, c.AccountID)
+	a, err := Load(ctx, s, account.Decider.At(c.AccountID))
+	if err == nil {
+		err = a.MayTakeOn()
+	}
+	if err != nil {
+		return c, err
+	}
+	c.former = nil
+	for _, transfer := range a.Kept {
+		d, err := Load(ctx, s, delegation.Decider.At(c.kept(c.AccountID, transfer)))
+		if err != nil {
+			return c, err
+		}
+		if user.NormalEmail(d.Email) == user.NormalEmail(c.Email) {
+			c.former = append(c.former, d)
+		}
+	}
+	return c, nil
 }
 
 func (c inviteDelegate) Decide(d delegation.Delegation, env Env) ([]delegation.Event, error) {
+	if slices.ContainsFunc(c.former, func(d delegation.Delegation) bool { return d.Acts(env.Now) }) {
+		return nil, delegation.ErrActive
+	}
 	return d.Invite(env.Grants, c.AccountID, env.NewID("ivt"), c.Email, c.Terms, env.Now)
 }
 

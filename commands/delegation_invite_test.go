@@ -44,3 +44,39 @@ func TestWhoHangsUpHasInvited(t *testing.T) {
 		t.Errorf("the sixth is not limited: %v", limited)
 	}
 }
+
+// TestAFormerOwnerIsInvitedAsAnyOtherDelegate: who kept something of an account
+// acts for it already, until that ends; of others nothing is told.
+func TestAFormerOwnerIsInvitedAsAnyOtherDelegate(t *testing.T) {
+	t.Parallel()
+	s, id := newCustomer(t)
+	reading := delegation.Terms{Permissions: []domain.Permission{delegation.TicketsRead}, Scope: delegation.Scope{All: true}}
+	do(s, says[account.Account, account.Event]{account.Decider.At("acc_1"), account.OwnershipTransferred{
+		Transfer: "otr_1", From: id, To: "usr_neighbour", Keep: &reading,
+	}})
+	if err := s.FinishTransfer(t.Context(), commandtest.SystemCall(), "acc_1", s.last(account.OwnershipTransferred{}).ID); err != nil {
+		t.Fatal(err)
+	}
+	kept := strings.TrimPrefix(s.last(delegation.Kept{}).Stream, "delegation-")
+	call := func() commands.Call {
+		call := commandtest.SystemCall()
+		call.Account = "acc_1"
+		return call
+	}
+	invite := func(email string) error {
+		_, err := s.InviteDelegate(t.Context(), call(), commands.InviteDelegate{AccountID: "acc_1", Email: email, Terms: reading})
+		return err
+	}
+	if err := invite(strings.ToUpper(zoe.Email)); !errors.Is(err, delegation.ErrActive) {
+		t.Errorf("while she acts for it: %v", err)
+	}
+	if err := invite("ana@example.com"); err != nil {
+		t.Errorf("somebody else: %v", err)
+	}
+	if _, err := commands.Execute(t.Context(), s.Dispatcher, call(), commands.RevokeDelegation{DelegationID: kept}); err != nil {
+		t.Fatal(err)
+	}
+	if err := invite(zoe.Email); err != nil {
+		t.Errorf("after that: %v", err)
+	}
+}

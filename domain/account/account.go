@@ -69,6 +69,8 @@ type Account struct {
 	Closing string
 	// Transfer is the latest offer to hand the account over, nil before the first.
 	Transfer *Transfer
+	// Kept are the hand-overs at which a former owner kept something.
+	Kept []string
 }
 
 // Exists reports whether the account was opened.

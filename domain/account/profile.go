@@ -27,7 +27,8 @@ func (a Account) ChangeProfile(name, country *string, address *Address) ([]Event
 		return nil, err
 	}
 	var c domain.Check
-	e := ProfileUpdated{Name: a.Name, Country: a.Country, Address: a.Address}
+	before := ProfileUpdated{Name: a.Name, Country: a.Country, Address: a.Address}
+	e := before
 	if name != nil {
 		e.Name = c.Line("name", *name, 200)
 	}
@@ -41,7 +42,7 @@ func (a Account) ChangeProfile(name, country *string, address *Address) ([]Event
 	if err := c.Err(); err != nil {
 		return nil, err
 	}
-	if e.apply(a) == a {
+	if e == before {
 		return nil, nil
 	}
 	return []Event{e}, nil

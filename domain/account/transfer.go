@@ -1,6 +1,7 @@
 package account
 
 import (
+	"slices"
 	"time"
 
 	"github.com/hostfold/hostfold/domain"
@@ -256,6 +257,9 @@ func (e OwnershipTransferred) Public() any {
 
 func (e OwnershipTransferred) apply(a Account) Account {
 	a.Owner = e.To
+	if e.Keep != nil {
+		a.Kept = append(slices.Clip(a.Kept), e.Transfer)
+	}
 	return a.ended(TransferAccepted)
 }
 

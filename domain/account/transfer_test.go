@@ -46,6 +46,9 @@ func TestHandingAnAccountOver(t *testing.T) {
 		if a := given.State(); a.Owner != "usr_2" || a.Name != "Pierre" || open.State().Owner != "usr_1" {
 			t.Errorf("%+v", a)
 		}
+		if kept := given.State().Kept; len(kept) != 1 || kept[0] != "otr_1" || len(open.State().Kept) != 0 {
+			t.Errorf("kept at %v", kept)
+		}
 		given.When(accept("otr_1", "usr_2", noon)).ThenNothing()
 		given.When(accept("otr_1", "usr_3", noon)).Refused(account.ErrTransferOver)
 		given.When(accept("otr_1", "usr_1", noon)).Refused(account.ErrTransferOver)

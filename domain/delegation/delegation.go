@@ -68,6 +68,9 @@ type Delegation struct {
 // OwnerAccount is the account that is acted for.
 func (d Delegation) OwnerAccount() string { return d.Account }
 
+// Acts reports whether somebody acts for the account by this delegation at a time.
+func (d Delegation) Acts(now time.Time) bool { return d.Status == StatusActive && !d.Terms.over(now) }
+
 // InvitationLife is how long an invitation can be accepted.
 const InvitationLife = 7 * 24 * time.Hour
 

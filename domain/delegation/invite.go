@@ -34,7 +34,7 @@ func (e DelegateInvited) apply(Delegation) Delegation {
 // by is what the inviter holds, invitation a fresh id. Whoever has an open
 // invitation gets another one, on the new terms.
 func (d Delegation) Invite(by Grants, account, invitation, email string, terms Terms, now time.Time) ([]Event, error) {
-	if d.Status == StatusActive && !d.over(now) {
+	if d.Acts(now) {
 		return nil, ErrActive
 	}
 	var c domain.Check
