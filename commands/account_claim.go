@@ -29,21 +29,21 @@ func claimFor[C interface {
 	if err != nil || len(changes) == 0 {
 		return err
 	}
-	claim.until = d.Clock().Add(holdFor)
-	_, err = Execute(ctx, d, call.Step("claim "+claim.until.UTC().String()), claim)
+	claim.claim.Until = d.Clock().Add(holdFor)
+	_, err = Execute(ctx, d, call.Step("claim "+claim.claim.Until.UTC().String()), claim)
 	return err
 }
 
 type claimOwnership struct {
-	user, account, transfer string
-	until                   time.Time
+	user  string
+	claim user.OwnershipClaimed
 }
 
 func (c claimOwnership) Target() user.Target         { return user.Decider.At(c.user) }
 func (claimOwnership) Permission() domain.Permission { return delegation.System }
 
 func (c claimOwnership) Decide(u user.User, _ Env) ([]user.Event, error) {
-	return u.ClaimOwnership(c.account, c.transfer, c.until)
+	return u.ClaimOwnership(c.claim)
 }
 
 // claimed are the accounts that a user was claimed for, by their ids.
@@ -68,7 +68,7 @@ func comeOf(u user.User, userID string, accounts map[string]account.Account, now
 		if now.Before(claim.Until) {
 			a := accounts[id]
 			owns = owns || a.Owner == userID && a.Status != account.StatusClosed
-			takesOver = takesOver || id == "" || a.Awaits(claim.Transfer)
+			takesOver = takesOver || id == "" || a.Awaits(claim.Transfer, claim.Reopening)
 		}
 	}
 	return owns, takesOver

@@ -2,6 +2,7 @@ package commands
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/hostfold/hostfold/commands/vault"
@@ -12,6 +13,7 @@ import (
 	"github.com/hostfold/hostfold/domain/hosting"
 	"github.com/hostfold/hostfold/domain/impersonation"
 	"github.com/hostfold/hostfold/domain/invoice"
+	"github.com/hostfold/hostfold/domain/privacy"
 	"github.com/hostfold/hostfold/domain/ticket"
 	"github.com/hostfold/hostfold/domain/user"
 	"github.com/hostfold/hostfold/eventstore"
@@ -77,8 +79,29 @@ func (WithdrawClosing) Decide(a account.Account, _ Env) ([]account.Event, error)
 // ReopenAccount opens a closed account again.
 type ReopenAccount struct {
 	AccountID string `json:"-"`
-	// gone is true when the owner can no longer log in.
+	// gone is true when the owner is no more, or is to be erased.
 	gone bool
+}
+
+// ReopenAccount claims the owner first: it is not closed meanwhile.
+func (d *Dispatcher) ReopenAccount(ctx context.Context, call Call, cmd ReopenAccount) (Receipt, error) {
+	ctx, cancel := d.bound(ctx)
+	defer cancel()
+	if err := authorise(call, cmd.Permission(), delegation.Resource{Kind: account.Decider.Category, ID: cmd.AccountID}); err != nil {
+		return Receipt{}, err
+	}
+	a, err := Load(ctx, d.Streams(), cmd.Target())
+	if err != nil {
+		return Receipt{}, err
+	}
+	err = claimFor(ctx, d, call, cmd, claimOwnership{a.Owner, user.OwnershipClaimed{Account: cmd.AccountID, Reopening: a.Closings}})
+	if errors.Is(err, user.ErrClosed) {
+		err = account.ErrOwnerGone
+	}
+	if err != nil {
+		return Receipt{}, err
+	}
+	return Execute(ctx, d, call, cmd)
 }
 
 // Target is the account.
@@ -94,7 +117,11 @@ func (c ReopenAccount) Gather(ctx context.Context, s Streams) (ReopenAccount, er
 		return c, err
 	}
 	u, err := Load(ctx, s, user.Decider.At(a.Owner))
-	c.gone = u.IsClosed || u.Email == eventstore.Erased
+	if err != nil {
+		return c, err
+	}
+	data, err := Load(ctx, s, privacy.Decider.At(a.Owner))
+	c.gone = u.IsClosed || data.UnderWay()
 	return c, err
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/account"
 	"github.com/hostfold/hostfold/domain/delegation"
+	"github.com/hostfold/hostfold/domain/user"
 )
 
 // OpenAccount opens an account; the caller becomes its owner. What people ask
@@ -31,7 +32,7 @@ func (d *Dispatcher) OpenAccount(ctx context.Context, call Call, cmd OpenAccount
 	cmd = cmd.Identify(func(kind string) string { return NewID(call.CommandID, kind) }).By(call.Actor)
 	err := authorise(call, cmd.Permission(), delegation.Resource{Kind: account.Decider.Category, ID: cmd.AccountID})
 	if err == nil {
-		err = claimFor(ctx, d, call, cmd, claimOwnership{user: cmd.Owner, account: cmd.AccountID})
+		err = claimFor(ctx, d, call, cmd, claimOwnership{cmd.Owner, user.OwnershipClaimed{Account: cmd.AccountID}})
 	}
 	if err != nil {
 		return Receipt{}, err

@@ -225,7 +225,7 @@ func (d *Dispatcher) AcceptTransfer(ctx context.Context, call Call, cmd AcceptTr
 		return Receipt{}, "", err
 	}
 	accept := acceptTransfer{id: call.Account, transfer: transfer, user: call.Grants.User}
-	claim := claimOwnership{user: accept.user, account: call.Account, transfer: transfer}
+	claim := claimOwnership{accept.user, user.OwnershipClaimed{Account: call.Account, Transfer: transfer}}
 	if err := claimFor(ctx, d, call, accept, claim); err != nil {
 		return Receipt{}, "", err
 	}

@@ -263,7 +263,11 @@ func (d *Dispatcher) CompleteErasure(ctx context.Context, call Call, userID stri
 	if wait := forgotten.Sub(d.Clock()); wait > 0 {
 		return wait, nil
 	}
-	// Commands that had not seen the closing of the accounts are over by now.
+	// Commands that had not seen the closing of the accounts are over by now, of
+	// which one may have opened an account again.
+	if err := d.closeErased(ctx, call, s.Accounts); err != nil {
+		return 0, err
+	}
 	if widened, err := d.widen(ctx, call, userID); err != nil || widened {
 		return eraseAgain, err
 	}

@@ -47,9 +47,12 @@ func (a *api) accounts() {
 	command(a, operation{
 		method: http.MethodDelete, path: "/v1/accounts/{account}/closing", summary: "Keep an account that was to be closed",
 	}, func(r *request, c *commands.WithdrawClosing) { c.AccountID = r.account })
-	command(a, operation{
+	write(a, operation{
 		method: http.MethodPost, path: "/v1/staff/accounts/{account}/reopen", summary: "Open a closed account again", rights: true,
-	}, func(r *request, c *commands.ReopenAccount) { c.AccountID = r.account })
+	}, func(r *request, c *commands.ReopenAccount) { c.AccountID = r.account },
+		func(ctx context.Context, call commands.Call, c commands.ReopenAccount) (commands.Receipt, Ref, error) {
+			return ref(a.Dispatcher.ReopenAccount(ctx, call, c))
+		})
 	read(a, operation{
 		method: http.MethodGet, path: "/v1/accounts/{account}/dashboard", summary: "Read the dashboard", model: "dashboard",
 		notes: "Counts that the caller may not see are absent.",

@@ -78,7 +78,7 @@ func TestWhatIsCutOffAtAnyAppendEndsAsWithoutTheCut(t *testing.T) {
 
 // before are written before the fact that needs them, and of nothing comes
 // nothing: a key, and a claim that ends by itself.
-var before = []string{"subjectkey.created.v1", "user.hiring_claimed.v1", "user.ownership_claimed.v2"}
+var before = []string{"subjectkey.created.v1", "user.hiring_claimed.v1", "user.ownership_claimed.v3"}
 
 // play lets the story happen, with a cut at one of its appends, and answers the
 // types of its events, sorted, and of each of its appends.

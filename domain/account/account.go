@@ -67,6 +67,8 @@ type Account struct {
 	Status        Status
 	// Closing is the request to close that is not answered yet.
 	Closing string
+	// Closings is how often it was closed.
+	Closings int
 	// Transfer is the latest offer to hand the account over, nil before the first.
 	Transfer *Transfer
 	// Kept are the hand-overs at which a former owner kept something.

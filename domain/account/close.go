@@ -140,6 +140,7 @@ func (Closed) Public() any { return publicStatus{Status: StatusClosed} }
 
 func (Closed) apply(a Account) Account {
 	a.Status, a.Closing = StatusClosed, ""
+	a.Closings++
 	return a
 }
 
@@ -185,11 +186,12 @@ func (Reopened) apply(a Account) Account {
 	return a
 }
 
-// ErrOwnerGone refuses to open an account again whose owner cannot log in any more.
-var ErrOwnerGone = domain.Conflict("account_owner_gone", "The owner of this account is no more; it stays closed.")
+// ErrOwnerGone refuses to open an account again whose owner is no more, or is to
+// be erased.
+var ErrOwnerGone = domain.Conflict("account_owner_gone", "The owner of this account is no more, or is to be erased; it stays closed.")
 
 // Reopen opens a closed account again; another one needs nothing. ownerGone is
-// true when the owner can no longer log in.
+// true when the owner is no more, or is to be erased.
 func (a Account) Reopen(ownerGone bool) ([]Event, error) {
 	switch {
 	case !a.Exists():

@@ -126,11 +126,15 @@ func (a Account) Offers(transfer string, now time.Time) bool {
 	return a.offered(now) && a.Transfer.ID == transfer
 }
 
-// Awaits reports whether somebody may yet become the owner by an offer, or by
-// opening the account when there is none, "". It does not look at the clock:
-// whoever accepts may have done so before.
-func (a Account) Awaits(transfer string) bool {
-	if transfer == "" {
+// Awaits reports whether somebody may yet become the owner by an offer, "" for
+// none, have it again since staff undo one of its closings, 0 for none, or own it
+// by opening it. It does not look at the clock: whoever accepts may have done so
+// before.
+func (a Account) Awaits(transfer string, reopening int) bool {
+	switch {
+	case reopening > 0:
+		return a.Status == StatusClosed && a.Closings == reopening
+	case transfer == "":
 		return !a.Exists()
 	}
 	return a.unended() && a.Transfer.ID == transfer

@@ -60,17 +60,22 @@ func TestHandingAnAccountOver(t *testing.T) {
 	})
 	t.Run("is awaited until the account says otherwise, whatever the time", func(t *testing.T) {
 		t.Parallel()
+		closed := known.Given(account.Closed{Owner: "usr_1"})
+		again := closed.Given(account.Reopened{Owner: "usr_1"})
 		taken := open.When(withdraw("usr_1", "otr_1")).Then(account.OwnershipTransferWithdrawn{Transfer: "otr_1"})
 		for name, c := range map[string]struct {
-			state    account.Account
-			transfer string
-			want     bool
+			state     account.Account
+			transfer  string
+			reopening int
+			want      bool
 		}{
-			"to be opened": {account.Account{}, "", true}, "opened": {known.State(), "", false},
-			"offered": {open.State(), "otr_1", true}, "another offer": {open.State(), "otr_2", false}, "no account": {account.Account{}, "otr_1", false},
-			"accepted": {given.State(), "otr_1", false}, "taken back": {taken.State(), "otr_1", false},
+			"to be opened": {account.Account{}, "", 0, true}, "opened": {known.State(), "", 0, false},
+			"offered": {open.State(), "otr_1", 0, true}, "another offer": {open.State(), "otr_2", 0, false}, "no account": {account.Account{}, "otr_1", 0, false},
+			"accepted": {given.State(), "otr_1", 0, false}, "taken back": {taken.State(), "otr_1", 0, false},
+			"to be opened again": {closed.State(), "", 1, true}, "opened again": {again.State(), "", 1, false},
+			"closed after that": {again.Given(account.Closed{Owner: "usr_1"}).State(), "", 1, false},
 		} {
-			if got := c.state.Awaits(c.transfer); got != c.want {
+			if got := c.state.Awaits(c.transfer, c.reopening); got != c.want {
 				t.Errorf("%s: %v", name, got)
 			}
 		}

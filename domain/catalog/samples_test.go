@@ -182,7 +182,7 @@ func samples() []domain.Event {
 		user.FactorResetCancelled{Reset: "rst_1", By: user.CancelledByFactor},
 		user.FactorsReset{Reset: "rst_1"},
 		user.HiringClaimed{After: 2, Until: noon},
-		user.OwnershipClaimed{Account: "acc_1", Transfer: "otr_1", Until: noon},
+		user.OwnershipClaimed{Account: "acc_1", Transfer: "otr_1", Reopening: 1, Until: noon},
 	}
 }
 

@@ -14,15 +14,18 @@ import (
 type OwnershipClaimed struct {
 	// Account is the account, "" in the first version of the event.
 	Account string `json:"account,omitempty"`
-	// Transfer is the offer that the user accepts, "" when it opens the account.
+	// Transfer is the offer that the user accepts, "" when it opens the account or
+	// has it again.
 	Transfer string `json:"transfer,omitempty"`
+	// Reopening is which of the account's closings staff undo, 0 for none.
+	Reopening int `json:"reopening,omitempty"`
 	// Until is when the claim is over, whatever came of it: by then the user's
 	// rights tell what it owns.
 	Until time.Time `json:"until"`
 }
 
 // EventType is the name on disk.
-func (OwnershipClaimed) EventType() string { return "user.ownership_claimed.v2" }
+func (OwnershipClaimed) EventType() string { return "user.ownership_claimed.v3" }
 
 func (e OwnershipClaimed) apply(u User) User {
 	if e.Until.After(u.Owning[e.Account].Until) {
@@ -36,13 +39,18 @@ func (e OwnershipClaimed) apply(u User) User {
 }
 
 // ErrTakesOver refuses to close whoever is about to own an account.
-var ErrTakesOver = domain.Conflict("takes_over_account", "You are opening or accepting an account right now; if none is yours after all, try again in ten minutes.")
+var ErrTakesOver = domain.Conflict("takes_over_account", "You are getting an account right now; if none is yours after all, try again in ten minutes.")
 
-// ClaimOwnership lets a user become an account's owner, by an offer or by opening
-// it, unless it is kept out.
-func (u User) ClaimOwnership(account, transfer string, until time.Time) ([]Event, error) {
-	if err := u.MayEnter(); err != nil {
+// ClaimOwnership lets a user become an account's owner, by an offer, by opening
+// it, or since staff open it again, unless it is kept out: who is locked keeps
+// what staff open again.
+func (u User) ClaimOwnership(claim OwnershipClaimed) ([]Event, error) {
+	err := u.live()
+	if claim.Reopening == 0 {
+		err = u.MayEnter()
+	}
+	if err != nil {
 		return nil, err
 	}
-	return []Event{OwnershipClaimed{Account: account, Transfer: transfer, Until: until}}, nil
+	return []Event{claim}, nil
 }

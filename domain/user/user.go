@@ -50,7 +50,7 @@ var Decider = domain.Decider[User, Event]{
 		domain.TypeOf[FactorResetCancelled](),
 		domain.TypeOf[FactorsReset](),
 		domain.TypeOf[HiringClaimed](),
-		domain.TypeOf[OwnershipClaimed]().Since("user.ownership_claimed.v1"),
+		domain.TypeOf[OwnershipClaimed]().Since("user.ownership_claimed.v1", "user.ownership_claimed.v2"),
 	},
 }
 

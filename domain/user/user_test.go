@@ -177,7 +177,12 @@ func TestLockingAndClosing(t *testing.T) {
 	shut := func(owns bool) func(user.User) (events, error) {
 		return func(u user.User) (events, error) { return u.Close(owns, false) }
 	}
-	claim := func(u user.User) (events, error) { return u.ClaimOwnership("acc_1", "otr_1", noon) }
+	claimed := user.OwnershipClaimed{Account: "acc_1", Transfer: "otr_1", Until: noon}
+	reopened := user.OwnershipClaimed{Account: "acc_1", Reopening: 2, Until: noon}
+	claims := func(e user.OwnershipClaimed) func(user.User) (events, error) {
+		return func(u user.User) (events, error) { return u.ClaimOwnership(e) }
+	}
+	claim := claims(claimed)
 	c := domaintest.For(t, user.Decider).Given(registered)
 	c.When(unlock).ThenNothing()
 	locked := c.When(lock).Then(user.Locked{Reason: "abuse"})
@@ -187,8 +192,9 @@ func TestLockingAndClosing(t *testing.T) {
 	c.When(func(u user.User) (events, error) { return u.Lock(" ") }).RefusedField("reason")
 	c.When(shut(true)).Refused(user.ErrOwnsAccounts)
 	c.When(func(u user.User) (events, error) { return u.Close(false, true) }).Refused(user.ErrTakesOver)
-	claimed := user.OwnershipClaimed{Account: "acc_1", Transfer: "otr_1", Until: noon}
 	c.When(claim).Then(claimed)
+	c.When(claims(reopened)).Then(reopened)
+	locked.When(claims(reopened)).Then(reopened)
 	before := user.OwnershipClaimed{Account: "acc_1", Until: noon.Add(-time.Second)}
 	opens := user.OwnershipClaimed{Account: "acc_2", Until: noon}
 	if diff := cmp.Diff(map[string]user.OwnershipClaimed{"acc_1": claimed, "acc_2": opens}, c.Given(claimed, opens, before).State().Owning); diff != "" {
