@@ -195,6 +195,19 @@ func (d *Dispatcher) confirmed(ctx context.Context, id, session string, factor b
 	return d.Vault.ConfirmSession(ctx, id, session, factor, member.Role != "")
 }
 
+// whileSession gives a user other second factors, as long as the session that
+// asks is open: who ends it, with a reset or without, ends all that it does.
+func (d *Dispatcher) whileSession(ctx context.Context, call Call, id, session string, change func() (Receipt, error)) (receipt Receipt, err error) {
+	if call.Grants.System {
+		return change()
+	}
+	err = d.Vault.WhileSession(ctx, id, session, func() (err error) {
+		receipt, err = change()
+		return err
+	})
+	return receipt, err
+}
+
 // requireFresh is RequireFresh for what is not about the caller's own user.
 func (d *Dispatcher) requireFresh(ctx context.Context, call Call) error {
 	if call.Grants.System {

@@ -167,10 +167,12 @@ func (d *Dispatcher) ConfirmTOTP(ctx context.Context, call Call, cmd ConfirmTOTP
 	if err != nil {
 		return Receipt{}, RecoveryCodes{}, err
 	}
-	if err := d.release(ctx, u.Recovery.Codes); err != nil {
-		return Receipt{}, RecoveryCodes{}, err
-	}
-	receipt, err := Execute(ctx, d, call, confirm)
+	receipt, err := d.whileSession(ctx, call, cmd.UserID, cmd.Session, func() (Receipt, error) {
+		if err := d.release(ctx, u.Recovery.Codes); err != nil {
+			return Receipt{}, err
+		}
+		return Execute(ctx, d, call, confirm)
+	})
 	if err != nil {
 		return Receipt{}, RecoveryCodes{}, err
 	}
@@ -268,7 +270,9 @@ func (d *Dispatcher) release(ctx context.Context, row string) error {
 // RegenerateRecoveryCodes asks for new recovery codes.
 type RegenerateRecoveryCodes struct {
 	UserID string `json:"-"`
-	Code   string `json:"code,omitempty" maxLength:"40" doc:"A one-time code or a recovery code; not needed when the session was confirmed with a second factor in the last ten minutes."`
+	// Session is the one that asks.
+	Session string `json:"-"`
+	Code    string `json:"code,omitempty" maxLength:"40" doc:"A one-time code or a recovery code; not needed when the session was confirmed with a second factor in the last ten minutes."`
 }
 
 // RegenerateRecoveryCodes answers new recovery codes, told this once; those
@@ -291,10 +295,12 @@ func (d *Dispatcher) RegenerateRecoveryCodes(ctx context.Context, call Call, cmd
 	if err != nil {
 		return Receipt{}, RecoveryCodes{}, err
 	}
-	if err := d.release(ctx, u.Recovery.Codes); err != nil {
-		return Receipt{}, RecoveryCodes{}, err
-	}
-	receipt, err := Execute(ctx, d, call, change)
+	receipt, err := d.whileSession(ctx, call, cmd.UserID, cmd.Session, func() (Receipt, error) {
+		if err := d.release(ctx, u.Recovery.Codes); err != nil {
+			return Receipt{}, err
+		}
+		return Execute(ctx, d, call, change)
+	})
 	return receipt, RecoveryCodes{codes}, err
 }
 

@@ -74,7 +74,9 @@ func (a *api) ownFactors() {
 	write(a, operation{
 		method: http.MethodPost, path: "/v1/me/recovery-codes", secret: true, summary: "Ask for new recovery codes",
 		notes: "Those before hold no more.",
-	}, func(r *request, c *commands.RegenerateRecoveryCodes) { c.UserID = r.caller.Grants.User }, a.Dispatcher.RegenerateRecoveryCodes)
+	}, func(r *request, c *commands.RegenerateRecoveryCodes) {
+		c.UserID, c.Session = r.caller.Grants.User, r.caller.Session
+	}, a.Dispatcher.RegenerateRecoveryCodes)
 	command(a, operation{
 		method: http.MethodDelete, path: "/v1/me/factor-reset", summary: "Keep my second factors",
 		notes: "Cancels the reset that staff asked for; GET /v1/me shows one that waits.",

@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -15,8 +16,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"github.com/hostfold/hostfold/commands"
 	"github.com/hostfold/hostfold/commands/vault"
+	"github.com/hostfold/hostfold/domain"
+	"github.com/hostfold/hostfold/domain/delegation"
 	"github.com/hostfold/hostfold/domain/user"
 	portalhttp "github.com/hostfold/hostfold/http"
 )
@@ -255,6 +260,44 @@ func TestAPasskeyFromItsMakingToItsEnd(t *testing.T) {
 	phone.mute = false
 	gone := w.ask(t, nobody, loginOptions, "")
 	w.play(t, step{"a passkey that is gone", nobody, "POST", "/v1/sessions", passkeyBody(gone, phone.signs(t, gone)), nil, 401, "wrong_code", nil})
+}
+
+// TestNoSecondFactorComesFromASessionThatIsOver: what a session has begun, and
+// what was let in before its end, gives no factor after it.
+func TestNoSecondFactorComesFromASessionThatIsOver(t *testing.T) {
+	t.Parallel()
+	w := withPasskeys(t)
+	ada := w.signUp(t, "ada")
+	phone := newDevice(t)
+	q := w.ask(t, ada, addOptions, "")
+	made := phone.makes(t, q)
+	codes := app{w, w.must(t, ada, http.MethodPost, "/v1/me/totp", "", 200).text(t, "secret")}
+	open, err := w.vault.Sessions(t.Context(), ada.id)
+	if err != nil || len(open) != 1 {
+		t.Fatal(open, err)
+	}
+	if err := w.vault.EndSessions(t.Context(), ada.id, ""); err != nil {
+		t.Fatal(err)
+	}
+	call := func() commands.Call {
+		return commands.Call{
+			CommandID: uuid.New(), Actor: domain.Actor{Kind: domain.ActorUser, ID: ada.id},
+			Grants: delegation.Grants{User: ada.id, Fresh: delegation.Fresh{Password: true}},
+		}
+	}
+	_, _, err = w.dispatcher.AddPasskey(t.Context(), call(), commands.AddPasskey{
+		UserID: ada.id, Session: open[0].ID, Challenge: q.Challenge, Name: "My phone", Passkey: json.RawMessage(made),
+	})
+	if !errors.Is(err, domain.ErrUnauthenticated) {
+		t.Errorf("the passkey: %v", err)
+	}
+	_, _, err = w.dispatcher.ConfirmTOTP(t.Context(), call(), commands.ConfirmTOTP{UserID: ada.id, Session: open[0].ID, Code: codes.now(t)})
+	if !errors.Is(err, domain.ErrUnauthenticated) {
+		t.Errorf("the one-time codes: %v", err)
+	}
+	if u, err := commands.Load(t.Context(), w.dispatcher.Streams(), user.Decider.At(ada.id)); err != nil || u.HasSecondFactor() {
+		t.Errorf("she has a second factor: %v", err)
+	}
 }
 
 func TestWhatAPasskeyMustNotSign(t *testing.T) {

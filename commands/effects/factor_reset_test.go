@@ -27,7 +27,7 @@ func TestAResetTakesEffectAtItsTime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	call.CommandID = commandtest.Call().CommandID
+	call.CommandID, call.Grants.System = commandtest.Call().CommandID, true // there is no session
 	if _, _, err := c.ConfirmTOTP(t.Context(), call, commands.ConfirmTOTP{UserID: c.owner, Code: code}); err != nil {
 		t.Fatal(err)
 	}

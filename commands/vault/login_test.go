@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/hostfold/hostfold/commands/commandtest"
 	"github.com/hostfold/hostfold/commands/vault"
@@ -146,6 +147,46 @@ func TestASessionLivesUntilItEnds(t *testing.T) {
 	}
 	if _, err := v.Session(t.Context(), token); !errors.Is(err, vault.ErrNoSession) {
 		t.Errorf("after its end: %v", err)
+	}
+}
+
+func TestASessionDoesNotEndWhileItDoesSomething(t *testing.T) {
+	t.Parallel()
+	pool, c := vaulttest.Database(t), &clock{now: commandtest.Noon}
+	v := vaulttest.OpenWith(t, pool, commandtest.Engine(t), filepath.Join(t.TempDir(), "kek"), c.read)
+	_, opened, err := v.OpenSession(t.Context(), "usr_1", vault.Client{}, vault.LifeOf(false), vault.Proof{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	does := func(user, id string) (done bool, err error) {
+		err = v.WhileSession(t.Context(), user, id, func() error {
+			// As a deletion would, but without waiting; a use of it does not.
+			var locked *pgconn.PgError
+			_, err := pool.Exec(t.Context(), `SELECT FROM vault.session WHERE id = $1 FOR UPDATE NOWAIT`, id)
+			if !errors.As(err, &locked) || locked.Code != "55P03" {
+				t.Errorf("it might end: %v", err)
+			}
+			done = true
+			return v.ConfirmSession(t.Context(), user, id, true, false)
+		})
+		return done, err
+	}
+	if done, err := does("usr_1", opened.ID); !done || err != nil {
+		t.Errorf("did %v, %v", done, err)
+	}
+	if done, err := does("usr_2", opened.ID); done || !errors.Is(err, vault.ErrNoSession) {
+		t.Errorf("of somebody else: did %v, %v", done, err)
+	}
+	c.now = c.now.Add(vault.LifeOf(false).Idle)
+	if done, err := does("usr_1", opened.ID); done || !errors.Is(err, vault.ErrNoSession) {
+		t.Errorf("after its time: did %v, %v", done, err)
+	}
+	c.now = commandtest.Noon
+	if err := v.EndSessions(t.Context(), "usr_1", ""); err != nil {
+		t.Fatal(err)
+	}
+	if done, err := does("usr_1", opened.ID); done || !errors.Is(err, vault.ErrNoSession) {
+		t.Errorf("after its end: did %v, %v", done, err)
 	}
 }
 

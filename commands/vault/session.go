@@ -260,6 +260,37 @@ func (v *Vault) Sessions(ctx context.Context, userID string) ([]Session, error) 
 	return open, nil
 }
 
+// WhileSession does something while a session of a user is open, ErrNoSession
+// when it is not: whoever ends the session waits until that is done, so that what
+// a session did was there before its end. As each keeps a connection, two are
+// done at a time.
+func (v *Vault) WhileSession(ctx context.Context, userID, id string, do func() error) error {
+	select {
+	case v.whiles <- struct{}{}:
+		defer func() { <-v.whiles }()
+	case <-ctx.Done():
+		return away("keep a session open", ctx.Err())
+	}
+	tx, err := v.pool.Begin(ctx)
+	if err != nil {
+		return away("keep a session open", err)
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // it has changed nothing
+	var open bool
+	err = tx.QueryRow(ctx, `
+		SELECT expires_at > $3 AND used_at + idle_for > $3
+		FROM vault.session
+		WHERE id = $1 AND user_id = $2
+		FOR KEY SHARE`, id, userID, v.clock()).Scan(&open)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows), err == nil && !open:
+		return ErrNoSession
+	case err != nil:
+		return away("keep a session open", err)
+	}
+	return do()
+}
+
 // EndSession deletes one session of a user; it holds for the next request, in
 // every process. Another user's session is missing.
 func (v *Vault) EndSession(ctx context.Context, userID, id string) error {

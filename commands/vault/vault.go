@@ -58,6 +58,8 @@ type Vault struct {
 	pepper  Pepper
 	keys    keyCache
 	hasher  *hasher
+	// whiles has room for the sessions that are kept from ending at once.
+	whiles chan struct{}
 	// acceptLost is Config's.
 	acceptLost bool
 }
@@ -116,7 +118,8 @@ func Open(ctx context.Context, c Config) (*Vault, error) {
 		return nil, err
 	}
 	v := &Vault{
-		pool: c.Pool, wrapper: c.Wrapper, store: c.Store, codec: codec,
+		whiles: make(chan struct{}, 2),
+		pool:   c.Pool, wrapper: c.Wrapper, store: c.Store, codec: codec,
 		clock: func() time.Time { return c.Clock().UTC().Truncate(time.Microsecond) },
 		keys:  keyCache{clock: c.Clock}, acceptLost: c.AcceptLost,
 	}

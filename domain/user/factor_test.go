@@ -138,4 +138,7 @@ func TestAUserThatIsClosedHasNoFactorsToChange(t *testing.T) {
 		domaintest.For(t, user.Decider).Given(withTOTP...).Given(user.Closed{}).When(decide).Refused(user.ErrClosed)
 		domaintest.For(t, user.Decider).When(decide).Refused(user.ErrMissing)
 	}
+	for _, decide := range []func(user.User) (events, error){confirm("otp_1"), add("Key")} { // nor one that is locked more of them
+		domaintest.For(t, user.Decider).Given(withTOTP...).Given(user.Locked{Reason: "stolen"}).When(decide).Refused(user.ErrLocked)
+	}
 }

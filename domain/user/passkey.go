@@ -39,7 +39,7 @@ func (e PasskeyAdded) apply(u User) User {
 // AddPasskey takes the vault's row passkey for the user's. If it is the first
 // second factor, recovery codes come with it: the vault's row codes.
 func (u User) AddPasskey(passkey, name, codes string) ([]Event, error) {
-	if err := u.live(); err != nil {
+	if err := u.MayEnter(); err != nil {
 		return nil, err
 	}
 	var c domain.Check

@@ -46,7 +46,7 @@ func (e TOTPConfirmed) apply(u User) User {
 // ConfirmTOTP turns the secret on whose code was checked. New recovery codes,
 // the vault's row codes, come with it.
 func (u User) ConfirmTOTP(checked, codes string) ([]Event, error) {
-	switch err := u.live(); {
+	switch err := u.MayEnter(); {
 	case err != nil:
 		return nil, err
 	case u.TOTP != "":

@@ -197,7 +197,7 @@ func (p *pages) newCodes(v *visit) error {
 		return err
 	}
 	in.key = ""
-	ask := commands.RegenerateRecoveryCodes{UserID: v.caller.Grants.User}
+	ask := commands.RegenerateRecoveryCodes{UserID: v.caller.Grants.User, Session: v.caller.Session}
 	var receipt commands.Receipt
 	var made commands.RecoveryCodes
 	call, err := p.call(v, in, ask)
