@@ -37,7 +37,8 @@ func (d *Dispatcher) ChangeDelegation(ctx context.Context, call Call, cmd Change
 		cmd.Scope = &scope
 	}
 	present, err := Load(ctx, d.Streams(), cmd.Target())
-	if err == nil && present.Account == call.Account && widens(present.Terms, cmd.terms(present)) {
+	known := present.Account == call.Account && delegation.SeesDelegation(call.Grants, call.Account, present.Terms.Scope)
+	if err == nil && known && widens(present.Terms, cmd.terms(present)) {
 		err = d.requireFresh(ctx, call)
 	}
 	if err != nil {

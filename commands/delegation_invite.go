@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/hostfold/hostfold/commands/vault"
@@ -21,8 +22,8 @@ type InviteDelegate struct {
 }
 
 // InviteDelegate invites whoever reads the mail of an address. It does the same
-// whether or not the address belongs to a user: whoever invites does not learn
-// it. To hand on more than to read, the caller has to have proven itself lately.
+// whether or not the address belongs to a user, or to a delegate whom the caller
+// must not know of: whoever invites does not learn it. To hand on more than to read, the caller has to have proven itself lately.
 func (d *Dispatcher) InviteDelegate(ctx context.Context, call Call, cmd InviteDelegate) (Receipt, error) {
 	ctx, cancel := d.bound(ctx)
 	defer cancel()
@@ -44,7 +45,21 @@ func (d *Dispatcher) InviteDelegate(ctx context.Context, call Call, cmd InviteDe
 			return Receipt{}, err
 		}
 	}
-	return d.inviting(ctx, call, cmd.AccountID, invite.Email, func() (Receipt, error) { return Execute(ctx, d, call, invite) })
+	return d.inviting(ctx, call, cmd.AccountID, invite.Email, func() (Receipt, error) {
+		receipt, err := Execute(ctx, d, call, invite)
+		for n := 1; errors.Is(err, delegation.ErrOutOfSight); n++ {
+			invite.id = d.asideID(cmd.AccountID, call.Grants.User, invite.Email, n)
+			receipt, err = Execute(ctx, d, call, invite)
+		}
+		return receipt, err
+	})
+}
+
+// asideID is the id of a delegation for whoever invites an address and must not
+// know of what it has on the account already: the answer is that to any other
+// address. The next one is for when it must not know of that one any more.
+func (d *Dispatcher) asideID(account, inviter, email string, n int) string {
+	return "dlg_" + d.Pepper.Reservation("delegation "+account+" "+inviter, fmt.Sprint(n, " ", user.NormalEmail(email)))
 }
 
 // delegationID is the id of the delegation of an address on an account: it does
@@ -114,7 +129,9 @@ func (c inviteDelegate) Gather(ctx context.Context, s Streams) (inviteDelegate, 
 }
 
 func (c inviteDelegate) Decide(d delegation.Delegation, env Env) ([]delegation.Event, error) {
-	if slices.ContainsFunc(c.former, func(d delegation.Delegation) bool { return d.Acts(env.Now) }) {
+	if slices.ContainsFunc(c.former, func(d delegation.Delegation) bool {
+		return d.Acts(env.Now) && delegation.SeesDelegation(env.Grants, c.AccountID, d.Terms.Scope)
+	}) {
 		return nil, delegation.ErrActive
 	}
 	return d.Invite(env.Grants, c.AccountID, env.NewID("ivt"), c.Email, c.Terms, env.Now)
@@ -137,7 +154,7 @@ func (d *Dispatcher) ResendInvitation(ctx context.Context, call Call, cmd Resend
 	if err != nil {
 		return Receipt{}, err
 	}
-	if at.Account != call.Account {
+	if at.Account != call.Account || !delegation.SeesDelegation(call.Grants, call.Account, at.Terms.Scope) {
 		at.Email = "" // which Execute does not tell from one that is not there
 	}
 	return d.inviting(ctx, call, call.Account, at.Email, func() (Receipt, error) { return Execute(ctx, d, call, resend) })

@@ -236,6 +236,13 @@ func Limited(g Grants, account string) bool {
 	return ok && !g.System && !g.held().holds(StaffUsersRead) && !grant.Owner && !grant.Scope.All
 }
 
+// SeesDelegation reports whether the holder of the grants may know of a delegation
+// that reaches a scope: who is limited to chosen things, of those that reach
+// nothing else.
+func SeesDelegation(g Grants, account string, s Scope) bool {
+	return !Limited(g, account) || s.within(g.Accounts[account].Scope)
+}
+
 // Reaches reports whether the resource is within the scope of what the holder
 // has on the account: what is not does not exist for the holder, so that it is
 // missing rather than denied.

@@ -37,7 +37,7 @@ func (e GrantChanged) apply(d Delegation) Delegation {
 // all that is.
 func (d Delegation) Change(by Grants, terms Terms, now time.Time) ([]Event, error) {
 	switch {
-	case d.Status == StatusNone:
+	case d.Status == StatusNone, d.hiddenFrom(by):
 		return nil, ErrMissing
 	case d.Status != StatusInvited && d.Status != StatusActive || d.over(now):
 		return nil, ErrNotActive

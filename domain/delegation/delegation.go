@@ -1,6 +1,7 @@
 package delegation
 
 import (
+	"errors"
 	"time"
 
 	"github.com/hostfold/hostfold/domain"
@@ -16,8 +17,9 @@ type Event interface {
 type Target = domain.Target[Delegation, Event]
 
 // Decider folds a delegation's facts. There is one stream per account and
-// invited address, so that inviting twice makes no second delegation, and one
-// per hand-over at which the former owner keeps something.
+// invited address, so that inviting twice makes no second delegation, another one
+// for who invites the address and must not know of what is there, and one per
+// hand-over at which the former owner keeps something.
 var Decider = domain.Decider[Delegation, Event]{
 	Category: "delegation",
 	Evolve:   func(d Delegation, e Event) Delegation { return e.apply(d) },
@@ -76,6 +78,8 @@ const InvitationLife = 7 * 24 * time.Hour
 
 // Errors of this aggregate.
 var (
+	// ErrOutOfSight is told to nobody: who invites must not know of what is there.
+	ErrOutOfSight     = errors.New("the delegation is out of sight")
 	ErrMissing        = domain.Missing("delegation")
 	ErrActive         = domain.Conflict("delegation_active", "This person acts for the account already; change the grant instead.")
 	ErrNotActive      = domain.Conflict("delegation_over", "This delegation is over; invite the person again.")
@@ -88,6 +92,11 @@ var (
 	ErrSelf           = &domain.Error{Kind: domain.KindDenied, Code: "own_grant", Detail: "You cannot change what you hold yourself."}
 	ErrTooMany        = &domain.Error{Kind: domain.KindLimited, Code: "too_many_invitations", Detail: "Many invitations were sent lately: to this address, by you, or for this account. Wait as long as Retry-After says."}
 )
+
+// hiddenFrom reports whether somebody must not know of the delegation.
+func (d Delegation) hiddenFrom(by Grants) bool {
+	return d.Status != StatusNone && !SeesDelegation(by, d.Account, d.Terms.Scope)
+}
 
 // mayHandOn refuses who holds less than what is granted: nobody can raise
 // itself by way of another.

@@ -222,9 +222,15 @@ func TestNobodyRaisesItself(t *testing.T) {
 				return
 			}
 			c.When(invite(by, "ivt_1", tt.grants)).Refused(delegation.ErrWider)
-			other.When(revoke(by)).Refused(delegation.ErrWider)
-			other.When(change(by, tt.holds)).Refused(delegation.ErrWider)
-			little.When(change(by, tt.grants)).Refused(delegation.ErrWider)
+			refused := func(of delegation.Terms) error { // what is out of sight is not there
+				if delegation.SeesDelegation(by, "acc_1", of.Scope) {
+					return delegation.ErrWider
+				}
+				return delegation.ErrMissing
+			}
+			other.When(revoke(by)).Refused(refused(tt.grants))
+			other.When(change(by, tt.holds)).Refused(refused(tt.grants))
+			little.When(change(by, tt.grants)).Refused(refused(everywhere(manage)))
 		})
 	}
 	t.Run("for longer", func(t *testing.T) {
@@ -243,6 +249,30 @@ func TestNobodyRaisesItself(t *testing.T) {
 		own.When(change(delegate(everywhere("*")), everywhere(manage))).Refused(delegation.ErrSelf)
 		own.When(revoke(delegate(everywhere("*")))).Refused(delegation.ErrSelf)
 	})
+}
+
+func TestADelegationThatReachesMoreIsOutOfSight(t *testing.T) {
+	t.Parallel()
+	by := delegate(chosen([]string{"hst_1", "hst_2"}, delegation.UsersManage, delegation.ServicesRead))
+	own, wide := chosen([]string{"hst_1"}, delegation.ServicesRead), everywhere(delegation.ServicesRead)
+	c := domaintest.For(t, delegation.Decider)
+	resend := func(d delegation.Delegation) (events, error) { return d.Resend(by, "ivt_2", noon()) }
+	open, seen := c.Given(invited("ivt_1", wide)), c.Given(invited("ivt_1", own))
+	for _, hidden := range []domaintest.Case[delegation.Delegation, delegation.Event]{
+		open, open.Given(accepted(wide)), open.Given(delegation.Revoked{Account: "acc_1"}),
+	} {
+		hidden.When(invite(by, "ivt_2", own)).Refused(delegation.ErrOutOfSight)
+		hidden.When(resend).Refused(delegation.ErrMissing)
+		hidden.When(revoke(by)).Refused(delegation.ErrMissing)
+		hidden.When(change(by, own)).Refused(delegation.ErrMissing)
+	}
+	seen.When(resend).Then(invited("ivt_2", own))
+	seen.Given(accepted(own)).When(invite(by, "ivt_2", own)).Refused(delegation.ErrActive)
+	for _, all := range []delegation.Grants{owner(), {System: true}, delegate(everywhere(delegation.UsersManage))} {
+		if !delegation.SeesDelegation(all, "acc_1", wide.Scope) {
+			t.Errorf("out of sight for %+v", all)
+		}
+	}
 }
 
 func TestADelegateLeaves(t *testing.T) {

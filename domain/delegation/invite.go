@@ -32,9 +32,13 @@ func (e DelegateInvited) apply(Delegation) Delegation {
 
 // Invite asks a person, by an address that was checked, to act for the account.
 // by is what the inviter holds, invitation a fresh id. Whoever has an open
-// invitation gets another one, on the new terms.
+// invitation gets another one, on the new terms. What the inviter must not know
+// of stays as it is: the invitation needs a stream of its own.
 func (d Delegation) Invite(by Grants, account, invitation, email string, terms Terms, now time.Time) ([]Event, error) {
-	if d.Acts(now) {
+	switch {
+	case d.hiddenFrom(by):
+		return nil, ErrOutOfSight
+	case d.Acts(now):
 		return nil, ErrActive
 	}
 	var c domain.Check
@@ -58,7 +62,7 @@ func (d Delegation) Invite(by Grants, account, invitation, email string, terms T
 // sent before is void.
 func (d Delegation) Resend(by Grants, invitation string, now time.Time) ([]Event, error) {
 	switch {
-	case d.Status == StatusNone:
+	case d.Status == StatusNone, d.hiddenFrom(by):
 		return nil, ErrMissing
 	case d.Status != StatusInvited:
 		return nil, ErrNotInvited

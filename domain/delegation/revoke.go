@@ -24,6 +24,9 @@ func (Revoked) apply(d Delegation) Delegation {
 // Revoke ends the delegation or withdraws the invitation; one that is over
 // needs nothing.
 func (d Delegation) Revoke(by Grants) ([]Event, error) {
+	if d.hiddenFrom(by) {
+		return nil, ErrMissing
+	}
 	switch d.Status {
 	case StatusNone:
 		return nil, ErrMissing
