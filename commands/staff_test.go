@@ -7,11 +7,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/hostfold/hostfold/commands"
 	"github.com/hostfold/hostfold/commands/commandtest"
+	"github.com/hostfold/hostfold/commands/mailtext"
 	"github.com/hostfold/hostfold/commands/vault"
 	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/delegation"
@@ -351,4 +353,31 @@ func TestTheRosterHasNoGhosts(t *testing.T) {
 			t.Errorf("on the roster are %v", on)
 		}
 	})
+}
+
+// TestAHireAndADismissalAreToldApart: each mail tells what was before, whichever
+// is written or read first.
+func TestAHireAndADismissalAreToldApart(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.works("ana", delegation.RoleAdmin) // who stays
+	if err := o.hireZoe(o.Dispatcher); err != nil {
+		t.Fatal(err)
+	}
+	hired := o.last(staff.Hired{})
+	o.mu.Lock()
+	o.now = o.now.Add(time.Second)
+	o.mu.Unlock()
+	if _, err := o.DeactivateStaff(t.Context(), boss(), commands.DeactivateStaff{MemberID: o.zoe}); err != nil {
+		t.Fatal(err)
+	}
+	for _, of := range []eventstore.Recorded{o.last(staff.Deactivated{}), hired} {
+		if err := o.MailStaffRole(t.Context(), commandtest.SystemCall(), o.zoe, of.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mails, _ := o.mails(mailtext.StaffRole)
+	if len(mails) != 2 || !strings.Contains(mails[0].Text, "12:00:00 UTC") || !strings.Contains(mails[0].Text, "12:00:01 UTC") || strings.Contains(mails[1].Text, "12:00:01") {
+		t.Errorf("the mails are %+v", mails)
+	}
 }

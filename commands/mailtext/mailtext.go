@@ -84,7 +84,7 @@ const (
 	ownershipTransferVersion   = 1
 	transferNoticeVersion      = 1
 	delegateLeftVersion        = 1
-	staffRoleVersion           = 1
+	staffRoleVersion           = 2
 )
 
 // Secret stands in a mail's words for the secret of its link. Only the job that
@@ -203,11 +203,14 @@ func (w Writer) SecondFactor(id string, u user.User, n FactorNotice, at time.Tim
 }
 
 // StaffRole tells a user that it became a staff member in a role, or is none any
-// more, "".
-func (w Writer) StaffRole(id string, u user.User, role delegation.Role, at time.Time) (message.Queued, error) {
-	return w.write(StaffRole, staffRoleVersion, id, u, map[string]any{
-		"Role": string(role), "At": moment(at, u.Locale), "Link": w.link("portal", "login"),
-	})
+// more, "", and since when the contrary was so, the zero time for never. With
+// that each mail tells what came first, in whatever order they are read.
+func (w Writer) StaffRole(id string, u user.User, role delegation.Role, at, before time.Time) (message.Queued, error) {
+	data := map[string]any{"Role": string(role), "At": second(at, u.Locale), "Link": w.link("portal", "login")}
+	if !before.IsZero() {
+		data["Before"] = second(before, u.Locale)
+	}
+	return w.write(StaffRole, staffRoleVersion, id, u, data)
 }
 
 // FactorReset warns an address of a user that all second factors are removed at
@@ -327,11 +330,16 @@ func day(d domain.Date, l user.Locale) string {
 }
 
 // moment is a time as people of the language write it, in UTC.
-func moment(t time.Time, l user.Locale) string {
+func moment(t time.Time, l user.Locale) string { return clock(t, "15:04", l) }
+
+// second is a moment to the second, for what may follow another thing at once.
+func second(t time.Time, l user.Locale) string { return clock(t, "15:04:05", l) }
+
+func clock(t time.Time, layout string, l user.Locale) string {
 	t = t.UTC()
 	date := day(domain.DateOf(t.Year(), t.Month(), t.Day()), l)
 	if l == user.English {
-		return date + " at " + t.Format("15:04") + " UTC"
+		return date + " at " + t.Format(layout) + " UTC"
 	}
-	return date + " à " + t.Format("15:04") + " UTC"
+	return date + " à " + t.Format(layout) + " UTC"
 }

@@ -132,9 +132,14 @@ func TestAStaffMemberIsToldOfItsRole(t *testing.T) {
 	} {
 		u := user.User{Email: "zoe@example.com", Name: "Zoé", Locale: locale, Verified: true}
 		for role, words := range want {
-			m, err := writer.StaffRole("usr_1", u, role, at)
-			if err != nil || !strings.Contains(m.Text, words) || !strings.Contains(m.Text, "2026") || m.Recipient != u.Email || m.Subject == "" {
-				t.Errorf("%s %s: %+v, %v", locale, role, m, err)
+			for before, times := range map[time.Time]int{{}: 1, at.Add(-3 * time.Second): 2} {
+				m, err := writer.StaffRole("usr_1", u, role, at, before)
+				if err != nil || !strings.Contains(m.Text, words) || !strings.Contains(m.Text, "09:05:00 UTC") || m.Recipient != u.Email || m.Subject == "" {
+					t.Errorf("%s %s: %+v, %v", locale, role, m, err)
+				}
+				if strings.Count(m.Text, "2026") != times || strings.Contains(m.Text, "09:04:57 UTC") != (times == 2) {
+					t.Errorf("%s %s after %v: %s", locale, role, before, m.Text)
+				}
 			}
 		}
 	}
