@@ -10,8 +10,17 @@ import (
 
 // About is the account that a mail to its owner is about.
 type About struct {
-	// Account is its id, Name what its owner calls it.
+	// Account is its id, Name what it is called.
 	Account, Name string
+}
+
+// shown is the account in a mail to its owner, who need not have chosen the name:
+// a former owner may have, or a delegate. Of who is not verified anybody wrote it.
+func (of About) shown(u user.User) string {
+	if !u.Verified {
+		return of.Account
+	}
+	return named(of.Name, of.Account)
 }
 
 // ServiceChange is what happened to a service.
@@ -49,10 +58,7 @@ func (w Writer) NewsPublished(id string, u user.User, of About, news, title stri
 // about writes a mail about an account to somebody who may choose which of
 // them to get.
 func (w Writer) about(name string, version int, id string, u user.User, of About, data map[string]any) (message.Queued, error) { //nolint:unparam // each template has a version of its own
-	data["Account"], data["Choose"] = plain(of.Name), w.link("portal", of.Account, "communication")
-	if !u.Verified { // anybody wrote that name, and whoever reads this may not know of it
-		data["Account"] = of.Account
-	}
+	data["Account"], data["Choose"] = of.shown(u), w.link("portal", of.Account, "communication")
 	m, err := w.write(name, version, id, u, data)
 	m.Account = of.Account
 	return m, err

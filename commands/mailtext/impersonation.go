@@ -12,9 +12,8 @@ import (
 // Impersonation tells an account's owner that staff have begun to act for the
 // account: why, and until when.
 func (w Writer) Impersonation(id string, u user.User, accountName string, i impersonation.Started, at time.Time) (message.Queued, error) {
-	plain := func(text string) string { return strings.ReplaceAll(text, Secret, "") }
 	m, err := w.write(Impersonation, impersonationVersion, id, u, map[string]any{
-		"Account": plain(accountName), "Reason": plain(i.Reason), "Consent": i.Consent, "Ticket": i.Ticket != "",
+		"Account": About{i.Account, accountName}.shown(u), "Reason": strings.ReplaceAll(i.Reason, Secret, ""), "Consent": i.Consent, "Ticket": i.Ticket != "",
 		"At": moment(at, u.Locale), "Until": moment(i.Until, u.Locale), "Link": w.link("portal", i.Account, "history"),
 	})
 	m.Account = i.Account

@@ -10,6 +10,7 @@ import (
 	"github.com/hostfold/hostfold/domain/account"
 	"github.com/hostfold/hostfold/domain/contact"
 	"github.com/hostfold/hostfold/domain/delegation"
+	"github.com/hostfold/hostfold/domain/impersonation"
 	"github.com/hostfold/hostfold/domain/invoice"
 	"github.com/hostfold/hostfold/domain/message"
 	"github.com/hostfold/hostfold/domain/money"
@@ -155,10 +156,25 @@ func TestAStrangerDoesNotSpeakThroughOurMails(t *testing.T) {
 		if err != nil || strings.Count(m.Text, mailtext.Secret) != 1 || strings.Contains(m.Text, "evil") {
 			t.Errorf("%v: %s", err, m.Text)
 		}
-		of := mailtext.About{Account: "acc_1", Name: "refund at evil.example"}
-		m, err = writer.AccountClosing("usr_1", u, of, mailtext.ClosingRequested, nil)
-		if err != nil || strings.Contains(m.Subject+m.Text+m.HTML, "evil") != u.Verified {
-			t.Errorf("%v: %s %s", err, m.Subject, m.Text)
+		// Nor does who owned an account before, or acts for it: its owner may have
+		// chosen none of its names.
+		for name, shown := range map[string]string{"refund at evil.example": "acc_1", "Martin & Fils": "Martin & Fils"} {
+			if !u.Verified {
+				shown = "acc_1"
+			}
+			of := mailtext.About{Account: "acc_1", Name: name}
+			closing, err1 := writer.AccountClosing("usr_1", u, of, mailtext.ClosingRequested, nil)
+			taken, err2 := writer.TransferNotice("usr_1", u, of, mailtext.TransferTaken, mailtext.TransferFacts{})
+			ticket, err3 := writer.TicketAnswered("usr_1", u, of, "tkt_1", "ABC-123456")
+			acting, err4 := writer.Impersonation("usr_1", u, name, impersonation.Started{Account: "acc_1", Reason: "seen"}, time.Time{})
+			if err := errors.Join(err1, err2, err3, err4); err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range []message.Queued{closing, taken, ticket, acting} {
+				if strings.Contains(m.Subject+m.Text+m.HTML, "evil") || !strings.Contains(m.Text, shown) {
+					t.Errorf("%s of %s: %s %s", m.Template, name, m.Subject, m.Text)
+				}
+			}
 		}
 	}
 }
