@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+
+	"github.com/hostfold/hostfold/domain"
 )
 
 // sealed is an encrypted field on disk.
@@ -211,6 +213,39 @@ func (c *Codec) unseal(ctx context.Context, enc map[string]any, at place) (any, 
 		return nil, fmt.Errorf("open %s with key %s: %w", at.path, id, err)
 	}
 	return string(clear), nil
+}
+
+// Personal is what an event says of people: its personal fields that say
+// anything, by where they stand in its JSON.
+func (c *Codec) Personal(e domain.Event) (map[string]string, error) {
+	t, known := c.types[e.EventType()]
+	if !known {
+		return nil, fmt.Errorf("event type %s is not in the catalogue", e.EventType())
+	}
+	if len(t.personal) == 0 {
+		return nil, nil
+	}
+	data, err := json.Marshal(e)
+	if err != nil {
+		return nil, fmt.Errorf("encode %s: %w", e.EventType(), err)
+	}
+	tree, err := parse(data)
+	if err != nil {
+		return nil, err
+	}
+	said := map[string]string{}
+	for _, f := range t.personal {
+		note := func(at place, text string) (any, error) {
+			if text != "" {
+				said[at.path] = text
+			}
+			return text, nil
+		}
+		if tree, err = replace(tree, f.path, place{}, note); err != nil {
+			return nil, err
+		}
+	}
+	return said, nil
 }
 
 // parse reads JSON into maps and lists, numbers kept to the digit.

@@ -74,7 +74,7 @@ func (a *api) exports() {
 	export[none](a, under, operation{
 		method: http.MethodGet, path: "/v1/me/export", summary: "Export everything held about me",
 		refuses: []int{http.StatusTooManyRequests},
-		notes:   "One JSON document: profile, sessions and mails. What accounts hold is in their own exports. Its last member is complete: true.",
+		notes:   "One JSON document: profile, sessions, mails and what the log says of me. What accounts hold is in their own exports. Its last member is complete: true.",
 	}, func(ctx context.Context, r *request, x *projections.Export, w http.ResponseWriter) error {
 		sessions, err := a.Vault.Sessions(ctx, r.caller.Grants.User)
 		if err != nil {

@@ -207,14 +207,15 @@ func TestAnExportHoldsWhatIsHeldOnOthersAccounts(t *testing.T) {
 	type thing struct {
 		ID string `json:"id"`
 	}
+	type said struct {
+		Type string            `json:"type"`
+		Said map[string]string `json:"said"`
+	}
 	var mine struct {
 		Delegations []of[thing] `json:"delegations"`
 		APITokens   []of[token] `json:"api_tokens"`
-		Reasons     []struct {
-			Type   string `json:"type"`
-			Reason string `json:"reason"`
-		} `json:"staff_reasons"`
-		Complete bool `json:"complete"`
+		History     []said      `json:"history"`
+		Complete    bool        `json:"complete"`
 	}
 	a := s.must(t, carol, http.MethodGet, "/v1/me/export", "", 200)
 	if err := json.Unmarshal(a.body, &mine); err != nil || !mine.Complete {
@@ -226,8 +227,8 @@ func TestAnExportHoldsWhatIsHeldOnOthersAccounts(t *testing.T) {
 	if want := []of[token]{{s.alice.account, token{"secret token"}}}; !slices.Equal(mine.APITokens, want) {
 		t.Errorf("API tokens %v, not %v", mine.APITokens, want)
 	}
-	if len(mine.Reasons) != 1 || mine.Reasons[0].Reason != "secret reason" || mine.Reasons[0].Type != "user.locked.v1" {
-		t.Errorf("reasons %v", mine.Reasons)
+	if !slices.ContainsFunc(mine.History, func(s said) bool { return s.Type == "user.locked.v1" && s.Said["reason"] == "secret reason" }) {
+		t.Errorf("no reason to lock in %v", mine.History)
 	}
 	var hers struct {
 		APITokens []token `json:"api_tokens"`

@@ -11,8 +11,12 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/hostfold/hostfold/domain"
+	"github.com/hostfold/hostfold/domain/account"
+	"github.com/hostfold/hostfold/domain/contact"
+	"github.com/hostfold/hostfold/domain/creditnote"
 	"github.com/hostfold/hostfold/domain/delegation"
 	"github.com/hostfold/hostfold/domain/inspection"
+	"github.com/hostfold/hostfold/domain/invoice"
 	"github.com/hostfold/hostfold/domain/message"
 	"github.com/hostfold/hostfold/domain/user"
 	"github.com/hostfold/hostfold/eventstore"
@@ -199,7 +203,8 @@ func (x *Export) Account(ctx context.Context, account string, w io.Writer) error
 	section[DomainNameRow](ctx, x, d, "domains", `SELECT `+domainNameColumns+` FROM read.domain_name WHERE account = $1 ORDER BY created_at, id`, account, nil)
 	section(ctx, x, d, "contacts", `SELECT `+contactColumns+` FROM read.contact WHERE account = $1 ORDER BY created_at, id`, account, exportedContact)
 	section[InvoiceRow](ctx, x, d, "invoices", `SELECT `+invoiceColumns+`, seller, buyer FROM read.invoice WHERE account = $1 AND number <> '' ORDER BY created_at, id`, account, nil)
-	section[CreditNoteRow](ctx, x, d, "credit_notes", `SELECT `+creditNoteColumns+` FROM read.credit_note WHERE account = $1 AND number <> '' ORDER BY created_at, id`, account, nil)
+	section(ctx, x, d, "credit_notes", `SELECT `+creditNoteColumns+` FROM read.credit_note WHERE account = $1 AND number <> '' ORDER BY created_at, id`, account,
+		func(row CreditNoteRow) (any, error) { return x.creditNote(ctx, row) })
 	section[ticketExport](ctx, x, d, "tickets", `
 		SELECT `+ticketColumns+`,
 		       (SELECT coalesce(jsonb_agg(jsonb_build_object('author', m.author, 'message', m.message, 'at', m.at) ORDER BY m.number), '[]')
@@ -212,6 +217,13 @@ func (x *Export) Account(ctx context.Context, account string, w io.Writer) error
 	section[TransferRow](ctx, x, d, "ownership_transfers", `SELECT `+transferColumns+` FROM read.ownership_transfer WHERE account = $1 ORDER BY created_at, id`, account, nil)
 	section[NotificationRow](ctx, x, d, "notifications", `SELECT id, account, class, title, body, related, read_at, created_at, stream_revision FROM read.notification WHERE account = $1 ORDER BY created_at, id`, account, nil)
 	d.list("events", func(add func(any)) error { return x.events(ctx, account, add) })
+	d.list("history", func(add func(any)) error {
+		streams, err := x.said(ctx, account)
+		if err != nil {
+			return err
+		}
+		return x.history(ctx, add, streams...)
+	})
 	return d.end()
 }
 
@@ -315,7 +327,7 @@ func (x *Export) User(ctx context.Context, kept map[string]any, w io.Writer) err
 		ORDER BY created_at, id`, x.grants.User, func(row TransferRow) (any, error) { return ofAccount[TransferRow]{row.Account, row}, nil })
 	section(ctx, x, d, "api_tokens", `SELECT `+programColumns+` FROM read.api_token WHERE holder = $1 ORDER BY created_at, id`,
 		x.grants.User, func(row APITokenRow) (any, error) { return ofAccount[APITokenRow]{row.Account, row}, nil })
-	d.list("staff_reasons", func(add func(any)) error { return x.reasons(ctx, add) })
+	d.list("history", func(add func(any)) error { return x.history(ctx, add, user.Decider.Category+"-"+x.grants.User) })
 	section[ErasureRow](ctx, x, d, "erasure", `SELECT `+erasureColumns+` FROM read.erasure WHERE id = $1`, x.grants.User, func(row ErasureRow) (any, error) {
 		row.Hold = ""
 		return row, nil
@@ -340,24 +352,69 @@ type ofAccount[R any] struct {
 	Of      R      `json:"of"`
 }
 
-// staffReason is why staff did something to the caller's log-in.
-type staffReason struct {
-	Type   string `json:"type"`
-	Reason string `json:"reason"`
+// saying is what an event of the log says of people.
+type saying struct {
+	Stream string            `json:"stream"`
+	Type   string            `json:"type"`
+	At     time.Time         `json:"at"`
+	Said   map[string]string `json:"said"`
 }
 
-// reasons writes those that staff gave about the caller, from its stream.
-func (x *Export) reasons(ctx context.Context, add func(any)) error {
-	from := archive{store: x.feed.store, codec: x.feed.codec}
-	return from.each(ctx, user.Decider.Category+"-"+x.grants.User, func(e domain.Event) {
-		switch fact := e.(type) {
-		case user.Locked:
-			add(staffReason{fact.EventType(), fact.Reason})
-		case user.FactorResetRequested:
-			add(staffReason{fact.EventType(), fact.Reason})
+// history writes what the events of some streams have said of people, former
+// names and addresses among it, which no row has any more.
+func (x *Export) history(ctx context.Context, add func(any), streams ...string) error {
+	for _, stream := range streams {
+		for r, err := range x.feed.store.ReadStream(ctx, stream, 0) {
+			if err != nil {
+				return fmt.Errorf("export %s: %w (%w)", stream, domain.ErrUnavailable, err)
+			}
+			if x.position.Before(r.Position) {
+				break
+			}
+			e, m, err := x.feed.codec.Decode(ctx, r)
+			if err != nil {
+				return fmt.Errorf("export %s: %w", stream, err)
+			}
+			said, err := x.feed.codec.Personal(e)
+			if err != nil {
+				return fmt.Errorf("export %s: %w", stream, err)
+			}
+			if len(said) > 0 {
+				add(saying{stream, e.EventType(), m.OccurredAt, said})
+			}
+		}
+	}
+	return nil
+}
+
+// said are the streams of an account that say of people what is changed later.
+func (x *Export) said(ctx context.Context, id string) ([]string, error) {
+	rows, err := x.tx.Query(ctx, `SELECT '`+contact.Decider.Category+`-' || id FROM read.contact WHERE account = $1 ORDER BY created_at, id`, id)
+	if err != nil {
+		return nil, fmt.Errorf("export contacts: %w", err)
+	}
+	contacts, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	return append([]string{account.Decider.Category + "-" + id}, contacts...), err
+}
+
+// exportedCreditNote is a credit note with whom it was made out to.
+type exportedCreditNote struct {
+	CreditNoteRow
+	Buyer *invoice.Buyer `json:"buyer,omitempty"`
+}
+
+func (x *Export) creditNote(ctx context.Context, row CreditNoteRow) (any, error) {
+	full := exportedCreditNote{CreditNoteRow: row}
+	err := x.log().each(ctx, creditnote.Decider.Category+"-"+row.ID, func(e domain.Event) {
+		if asked, ok := e.(creditnote.IssueRequested); ok {
+			full.Buyer = &asked.Content.Buyer
 		}
 	})
+	return full, err
 }
+
+// log is where an export finds what no row has.
+func (x *Export) log() archive { return archive{store: x.feed.store, codec: x.feed.codec} }
 
 // exportedLogin is a user with the names of its passkeys.
 type exportedLogin struct {
@@ -375,8 +432,7 @@ type exportedMail struct {
 
 func (x *Export) mail(ctx context.Context, row MailRow) (any, error) {
 	full := exportedMail{MailRow: row}
-	from := archive{store: x.feed.store, codec: x.feed.codec}
-	err := from.each(ctx, message.Decider.Category+"-"+row.ID, func(e domain.Event) {
+	err := x.log().each(ctx, message.Decider.Category+"-"+row.ID, func(e domain.Event) {
 		if q, ok := e.(message.Queued); ok {
 			full.Recipient, full.Subject, full.Text = q.Recipient, q.Subject, q.Text
 		}
