@@ -48,6 +48,12 @@ type Call struct {
 	Number string
 }
 
+// stale reports whether the caller saw another revision than that of a stream
+// with so many events.
+func (c Call) stale(count uint64) bool {
+	return c.IfMatch != nil && eventstore.After(count) != eventstore.Revision(*c.IfMatch)
+}
+
 // Step is the call of one step of a command over several streams, carried out
 // by the system for the same actor: the first step has asked for permission.
 func (c Call) Step(name string) Call {

@@ -103,7 +103,7 @@ func (d *Dispatcher) ResendContactVerification(ctx context.Context, call Call, c
 	default:
 		err = at.MayServe()
 	}
-	if err == nil && call.IfMatch != nil && eventstore.After(f.count) != eventstore.Revision(*call.IfMatch) {
+	if err == nil && call.stale(f.count) {
 		err = domain.ErrStale
 	}
 	receipt := Receipt{ID: target.ID, Stream: target.Stream(), Revision: max(f.count, 1) - 1, Position: f.last}

@@ -13,7 +13,6 @@ import (
 	"github.com/hostfold/hostfold/domain/delegation"
 	"github.com/hostfold/hostfold/domain/domainname"
 	"github.com/hostfold/hostfold/domain/reservation"
-	"github.com/hostfold/hostfold/eventstore"
 )
 
 // SetDomainContacts says who a domain name's contacts are. Those that are left
@@ -55,7 +54,7 @@ func (d *Dispatcher) SetDomainContacts(ctx context.Context, call Call, cmd SetDo
 			return Receipt{}, domain.Missing("domain")
 		}
 		if set.after = f.state.ContactsSet; f.own == nil {
-			if call.IfMatch != nil && eventstore.After(f.count) != eventstore.Revision(*call.IfMatch) {
+			if call.stale(f.count) {
 				return Receipt{}, domain.ErrStale
 			}
 			if err := d.claimContacts(ctx, call, set, f.state); err != nil {

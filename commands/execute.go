@@ -147,7 +147,7 @@ func attempt[C Command[S, E], S any, E domain.Event](ctx context.Context, d *Dis
 	if f.count > 0 && !owns(call, ownerOf(target, f.state)) {
 		return Receipt{}, hidden[S, E](cmd, env, target.Decider.Category)
 	}
-	stale := call.IfMatch != nil && eventstore.After(f.count) != eventstore.Revision(*call.IfMatch)
+	stale := call.stale(f.count)
 	if stale && f.count > 0 {
 		return Receipt{}, domain.ErrStale
 	}

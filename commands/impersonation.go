@@ -155,10 +155,18 @@ func (d *Dispatcher) StopImpersonation(ctx context.Context, call Call, cmd StopI
 	if on == nil || on.Account != cmd.AccountID {
 		return Receipt{}, impersonation.ErrMissing
 	}
+	end := endImpersonation{on.ID, impersonation.ByStaff}
+	f, err := fold(ctx, d.Streams(), end.Target(), uuid.Nil, folded[impersonation.Impersonation]{})
+	if err != nil {
+		return Receipt{}, err
+	}
+	if call.stale(f.count) {
+		return Receipt{}, domain.ErrStale // before the session acts no more
+	}
 	if err := d.Vault.StopImpersonating(ctx, call.Grants.User, on.ID); err != nil {
 		return Receipt{}, err
 	}
-	return Execute(ctx, d, call, endImpersonation{on.ID, impersonation.ByStaff})
+	return Execute(ctx, d, call, end)
 }
 
 type endImpersonation struct {

@@ -7,7 +7,6 @@ import (
 	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/delegation"
 	"github.com/hostfold/hostfold/domain/staff"
-	"github.com/hostfold/hostfold/eventstore"
 )
 
 // AssignStaffRole gives a staff member another role.
@@ -49,7 +48,7 @@ func (d *Dispatcher) changeMember(ctx context.Context, call Call, id string, dec
 		if f.own != nil {
 			return change(f.state.Facts, false) // it was done before
 		}
-		if f.count > 0 && call.IfMatch != nil && eventstore.After(f.count) != eventstore.Revision(*call.IfMatch) {
+		if f.count > 0 && call.stale(f.count) {
 			return Receipt{}, domain.ErrStale // before the roster is touched
 		}
 		changes, err := decide(f.state)

@@ -70,6 +70,8 @@ func TestStaffActForACustomerWhoSeesIt(t *testing.T) {
 		}
 	}
 	s.play(t,
+		step{"no end of what it has not seen", support, "DELETE", mine, "", []string{"If-Match", `"5"`}, 412, "", nil},
+		step{"so it acts on", support, "POST", reply, `{"message":"For you, too."}`, nil, 201, "", nil},
 		step{"the end", support, "DELETE", mine, "", nil, 200, "", nil},
 		step{"then", support, "POST", reply, `{"message":"x"}`, nil, 403, "denied", nil},
 		step{"the end again", support, "DELETE", mine, "", nil, 404, "not_found", nil},
