@@ -98,12 +98,27 @@ func database(tb testing.TB, from string) (*pgxpool.Pool, string) {
 		})
 	})
 	target := within(tb, name)
-	db, err := projections.Connect(tb.Context(), target)
+	db, err := projections.Connect(tb.Context(), few(tb, target))
 	if err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(db.Close)
 	return db, target
+}
+
+// few is a database's URL for a pool that is enough for one test. To begin and to
+// warm up as many connections as there are lanes costs the server more than all
+// that a test asks of it.
+func few(tb testing.TB, target string) string {
+	tb.Helper()
+	u, err := url.Parse(target)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	with := u.Query()
+	with.Set("pool_max_conns", "8")
+	u.RawQuery = with.Encode()
+	return u.String()
 }
 
 // template is the name of a migrated database that others are copied from. All
