@@ -5,6 +5,7 @@ import (
 	"go/ast"
 	"go/parser"
 	gotoken "go/token"
+	"net/http"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -47,6 +48,11 @@ func roles() map[delegation.Role][]string {
 		"auditor": strings.Fields("staff.accounts.read staff.users.read staff.audit" + reads),
 	}
 }
+
+// customersAlone are those of them that staff who act for a customer do not get.
+var customersAlone = strings.Fields(`
+	profile.write contacts.manage users.manage services.password orders.place quotes.accept
+	invoices.pay wallet.topup wallet.spend paymentmethods.manage`)
 
 // brings are the permissions without which one is of no use.
 func brings(p string) []string {
@@ -95,6 +101,8 @@ type caller struct {
 	// chosen are the things that a limited grant reaches, by kind; nil is all.
 	chosen map[string][]string
 	role   delegation.Role
+	// acts is true for staff whose session acts for the second account.
+	acts bool
 	// unproven is true for staff who have shown no second factor.
 	unproven bool
 }
@@ -115,7 +123,7 @@ func (c *caller) may(p, account string) bool {
 	case p == "owner":
 		return c.owns == account && !c.program
 	case p == "member":
-		return !c.program && (c.owns == account || c.on == account)
+		return !c.program && !c.acts && (c.owns == account || c.on == account)
 	case p == "notifications.mark":
 		// Who reads them marks them; but not staff, who only look.
 		return c.role == "" && c.may("notifications.read", account)
@@ -275,6 +283,21 @@ func (m *matrix) program(t *testing.T, holder, account string, until *time.Time,
 	return id, token
 }
 
+// actor is a staff member whose session acts for alice's account.
+func (m *matrix) actor(t *testing.T) *caller {
+	t.Helper()
+	now := time.Now()
+	c := &caller{
+		name: "staff support that acts for the account", role: delegation.RoleSupport, acts: true, on: m.alice.account,
+		holds: slices.DeleteFunc(slices.Clone(handedOn), func(p string) bool { return slices.Contains(customersAlone, p) }),
+	}
+	c.party = m.admit(t, c.name, vault.Proof{StaffRights: true, PasswordAt: &now})
+	m.Given("", "staff-"+c.id, staffs.Hired{Role: c.role})
+	m.Settle()
+	m.must(t, c.party, http.MethodPost, m.act(m.alice.account), `{"reason":"Certificate","ticket":"`+m.ticket+`"}`, http.StatusCreated)
+	return c
+}
+
 // callers makes everybody who asks in the matrix.
 func (m *matrix) callers(t *testing.T) []*caller {
 	t.Helper()
@@ -332,6 +355,8 @@ func (m *matrix) callers(t *testing.T) []*caller {
 			all = append(all, c)
 		}
 	}
+
+	all = append(all, m.actor(t))
 
 	token := func(name string, holder *caller, until *time.Time, holds []string, permissions ...domain.Permission) *caller {
 		t.Helper()
