@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -87,18 +88,10 @@ func Database(tb testing.TB) (*pgxpool.Pool, string) {
 func database(tb testing.TB, from string) (*pgxpool.Pool, string) {
 	tb.Helper()
 	name := "test_" + rand.Text()
-	admin(tb, func(ctx context.Context, conn *pgx.Conn) error {
-		_, err := conn.Exec(ctx, `CREATE DATABASE `+pgx.Identifier{name}.Sanitize()+` TEMPLATE `+from)
-		return err
-	})
-	tb.Cleanup(func() {
-		admin(tb, func(ctx context.Context, conn *pgx.Conn) error {
-			_, err := conn.Exec(ctx, `DROP DATABASE `+pgx.Identifier{name}.Sanitize()+` WITH (FORCE)`)
-			return err
-		})
-	})
+	admin(tb, `CREATE DATABASE `+pgx.Identifier{name}.Sanitize()+` TEMPLATE `+from)
+	tb.Cleanup(func() { admin(tb, `DROP DATABASE `+pgx.Identifier{name}.Sanitize()+` WITH (FORCE)`) })
 	target := within(tb, name)
-	db, err := projections.Connect(tb.Context(), few(tb, target))
+	db, err := projections.Connect(tb.Context(), target)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -106,59 +99,60 @@ func database(tb testing.TB, from string) (*pgxpool.Pool, string) {
 	return db, target
 }
 
-// few is a database's URL for a pool that is enough for one test. To begin and to
-// warm up as many connections as there are lanes costs the server more than all
-// that a test asks of it.
-func few(tb testing.TB, target string) string {
-	tb.Helper()
-	u, err := url.Parse(target)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	with := u.Query()
-	with.Set("pool_max_conns", "8")
-	u.RawQuery = with.Encode()
-	return u.String()
-}
-
 // template is the name of a migrated database that others are copied from. All
 // test binaries of one server share it.
 func template(tb testing.TB) string {
 	tb.Helper()
-	sum, err := migrations.Sum()
+	name, err := migrated()
 	if err != nil {
 		tb.Fatal(err)
 	}
-	name := "hostfold_template_" + sum
+	return name
+}
+
+var migrated = sync.OnceValues(func() (name string, err error) {
+	sum, err := migrations.Sum()
+	if err != nil {
+		return "", err
+	}
+	name = "hostfold_template_" + sum
 	if beside.up != nil {
 		if sum, err = migrations.SumOf(beside.files); err != nil {
-			tb.Fatal(err)
+			return "", err
 		}
 		name += "_" + sum
 	}
-	admin(tb, func(ctx context.Context, conn *pgx.Conn) (err error) {
-		if _, err := conn.Exec(ctx, `SELECT pg_advisory_lock(hashtext('hostfold template'))`); err != nil {
-			return err
-		}
-		var done bool
-		err = conn.QueryRow(ctx, `SELECT coalesce((SELECT datistemplate FROM pg_database WHERE datname = $1), false)`, name).Scan(&done)
-		if done || err != nil {
-			return err
-		}
-		if _, err := conn.Exec(ctx, `DROP DATABASE IF EXISTS `+name+` WITH (FORCE)`); err != nil {
-			return err
-		}
-		if _, err := conn.Exec(ctx, `CREATE DATABASE `+name+` TEMPLATE template0`); err != nil {
-			return err
-		}
-		if err := migrate(ctx, within(tb, name)); err != nil {
-			return err
-		}
-		_, err = conn.Exec(ctx, `ALTER DATABASE `+name+` IS_TEMPLATE true ALLOW_CONNECTIONS false`)
-		return err
-	})
-	return name
-}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, os.Getenv(variable)) // its end unlocks
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, conn.Close(ctx)) }()
+	if _, err := conn.Exec(ctx, `SELECT pg_advisory_lock(hashtext('hostfold template'))`); err != nil {
+		return "", err
+	}
+	var done bool
+	err = conn.QueryRow(ctx, `SELECT coalesce((SELECT datistemplate FROM pg_database WHERE datname = $1), false)`, name).Scan(&done)
+	if done || err != nil {
+		return name, err
+	}
+	if _, err := conn.Exec(ctx, `DROP DATABASE IF EXISTS `+name+` WITH (FORCE)`); err != nil {
+		return "", err
+	}
+	if _, err := conn.Exec(ctx, `CREATE DATABASE `+name+` TEMPLATE template0`); err != nil {
+		return "", err
+	}
+	target, err := named(os.Getenv(variable), name)
+	if err != nil {
+		return "", err
+	}
+	if err := migrate(ctx, target); err != nil {
+		return "", err
+	}
+	_, err = conn.Exec(ctx, `ALTER DATABASE `+name+` IS_TEMPLATE true ALLOW_CONNECTIONS false`)
+	return name, err
+})
 
 func migrate(ctx context.Context, target string) error {
 	db, err := projections.Connect(ctx, target)
@@ -172,15 +166,30 @@ func migrate(ctx context.Context, target string) error {
 	return beside.up(ctx, db)
 }
 
+// conns is how many connections the pool of a test's database has: a quarter of
+// the processor time of tests went into what pools of 32 opened.
+const conns = "6"
+
 // within is the test server's URL with another database.
 func within(tb testing.TB, name string) string {
 	tb.Helper()
-	u, err := url.Parse(serverURL(tb))
+	target, err := named(serverURL(tb), name)
 	if err != nil {
 		tb.Fatal(err)
 	}
+	return target
+}
+
+func named(server, name string) (string, error) {
+	u, err := url.Parse(server)
+	if err != nil {
+		return "", err
+	}
 	u.Path = "/" + name
-	return u.String()
+	q := u.Query()
+	q.Set("pool_max_conns", conns)
+	u.RawQuery = q.Encode()
+	return u.String(), nil
 }
 
 func serverURL(tb testing.TB) string {
@@ -192,17 +201,22 @@ func serverURL(tb testing.TB) string {
 	return server
 }
 
-// admin runs statements on the server's own database.
-func admin(tb testing.TB, do func(ctx context.Context, conn *pgx.Conn) error) {
+// admins are connections to the server's own database, for all tests of a process.
+var admins = sync.OnceValues(func() (*pgxpool.Pool, error) {
+	return pgxpool.New(context.Background(), os.Getenv(variable))
+})
+
+// admin runs a statement on the server's own database.
+func admin(tb testing.TB, statement string) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(tb.Context()), time.Minute)
 	defer cancel()
-	conn, err := pgx.Connect(ctx, serverURL(tb))
-	if err != nil {
-		tb.Fatalf("connect to the test server: %v", err)
+	serverURL(tb)
+	db, err := admins()
+	if err == nil {
+		_, err = db.Exec(ctx, statement)
 	}
-	err = do(ctx, conn)
-	if err := errors.Join(err, conn.Close(ctx)); err != nil {
-		tb.Fatal(err)
+	if err != nil {
+		tb.Fatalf("%s: %v", statement, err)
 	}
 }
