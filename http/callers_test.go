@@ -2,13 +2,8 @@ package http_test
 
 import (
 	"fmt"
-	"go/ast"
-	"go/parser"
-	gotoken "go/token"
 	"net/http"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -148,71 +143,19 @@ func limitedTo() []string {
 	return slices.DeleteFunc(slices.Clone(handedOn), func(p string) bool { return chosenOf(p) == "" })
 }
 
-// constants are the texts of the constants of a type that domain/delegation
-// declares.
-func constants(t *testing.T, typeName string) []string {
-	t.Helper()
-	files, err := filepath.Glob("../domain/delegation/*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all []string
-	for _, name := range files {
-		if strings.HasSuffix(name, "_test.go") {
-			continue
-		}
-		file, err := parser.ParseFile(gotoken.NewFileSet(), name, nil, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, declared(t, file, typeName)...)
-	}
-	return all
-}
-
-func declared(t *testing.T, file *ast.File, typeName string) (all []string) {
-	t.Helper()
-	ast.Inspect(file, func(n ast.Node) bool {
-		spec, ok := n.(*ast.ValueSpec)
-		if !ok || spec.Type == nil || len(spec.Values) != 1 {
-			return true
-		}
-		name := ""
-		switch of := spec.Type.(type) {
-		case *ast.Ident:
-			name = of.Name
-		case *ast.SelectorExpr:
-			name = of.Sel.Name
-		}
-		if value, ok := spec.Values[0].(*ast.BasicLit); ok && name == typeName {
-			text, err := strconv.Unquote(value.Value)
-			if err != nil {
-				t.Fatal(err)
-			}
-			all = append(all, text)
-		}
-		return true
-	})
-	return all
-}
-
 func TestTheMatrixKnowsEveryPermissionAndRole(t *testing.T) {
 	t.Parallel()
-	known := append(slices.Clone(handedOn), "anyone", "signed_in", "self", "member", "notifications.mark", "owner", "system", "*")
+	known := append(slices.Clone(handedOn), "*")
 	for _, held := range roles() {
 		known = append(known, held...)
 	}
-	permissions, found := constants(t, "Permission"), constants(t, "Role")
-	if len(permissions) < len(handedOn) || len(found) == 0 {
-		t.Fatalf("found %v and %v", permissions, found)
-	}
-	for _, p := range permissions {
-		if !slices.Contains(known, p) {
+	for _, p := range delegation.Permissions() {
+		if !slices.Contains(known, string(p)) {
 			t.Errorf("the permission %s is new: say in handedOn or roles who holds it", p)
 		}
 	}
-	for _, r := range found {
-		if roles()[delegation.Role(r)] == nil {
+	for _, r := range delegation.Roles() {
+		if roles()[r] == nil {
 			t.Errorf("the role %s is new: say in roles what it holds", r)
 		}
 	}
@@ -346,8 +289,7 @@ func (m *matrix) callers(t *testing.T) []*caller {
 	})
 	revoked.on, expired.on = "", ""
 
-	for _, found := range constants(t, "Role") {
-		role := delegation.Role(found)
+	for _, role := range delegation.Roles() {
 		for _, unproven := range []bool{false, true} {
 			name := fmt.Sprintf("staff %s, unproven %v", role, unproven)
 			c := &caller{name: name, party: m.admit(t, name, vault.Proof{StaffRights: !unproven, PasswordAt: &now}), role: role, unproven: unproven}

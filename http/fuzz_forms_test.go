@@ -2,9 +2,9 @@ package http_test
 
 import (
 	"bytes"
+	"embed"
+	"io/fs"
 	"net/http"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -151,16 +151,19 @@ func (s *front) form(o fuzzed, d *draw) string {
 	return strings.Join(pairs, "&")
 }
 
+//go:embed portal/templates
+var templates embed.FS
+
 // fieldsOf are the names of the fields of all forms.
 func fieldsOf(t testing.TB) []string {
 	t.Helper()
-	files, err := filepath.Glob("portal/templates/*.html")
+	files, err := fs.Glob(templates, "portal/templates/*.html")
 	if err != nil || len(files) == 0 {
 		t.Fatal("no templates", err)
 	}
 	names := []string{"services", "domains", "tickets", "permissions", "country", "address.country", "done", "limit", "cursor", "status"}
 	for _, file := range files {
-		text, err := os.ReadFile(file)
+		text, err := templates.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,7 +1,10 @@
 package http_test
 
 import (
+	"embed"
+	"io/fs"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -166,4 +169,28 @@ func (m *matrix) eachIsDone(t *testing.T, documented []string) {
 			t.Errorf("%s: there is no test %s", route, elsewhere)
 		}
 	}
+}
+
+//go:embed *_test.go
+var testFiles embed.FS
+
+// testNames are the names of the tests of this package.
+func testNames(t *testing.T) map[string]bool {
+	t.Helper()
+	files, err := fs.Glob(testFiles, "*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]bool{}
+	declared := regexp.MustCompile(`(?m)^func (Test[A-Za-z0-9]+)\(`)
+	for _, file := range files {
+		text, err := testFiles.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, found := range declared.FindAllSubmatch(text, -1) {
+			names[string(found[1])] = true
+		}
+	}
+	return names
 }

@@ -3,12 +3,14 @@ package main
 import (
 	"bufio"
 	"context"
+	"embed"
 	"errors"
 	"io"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,6 +25,12 @@ import (
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"hostfold": main})
 }
+
+// The scripts are part of the test, so that go test runs again when they have
+// changed, and only then, wherever the project lies.
+//
+//go:embed testdata/script
+var scripts embed.FS
 
 // TestScripts runs the command line as a person would. A server is started
 // with `start NAME COMMAND…`, which waits for its ready line and sets $NAME to
@@ -41,8 +49,12 @@ func TestScripts(t *testing.T) {
 	if err := os.Chmod(root, 0o755); err != nil {
 		t.Fatal(err)
 	}
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, scripts); err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
-		Dir:         "testdata/script",
+		Dir:         filepath.Join(dir, "testdata", "script"),
 		WorkdirRoot: root,
 		Setup: func(e *testscript.Env) error {
 			servers := &servers{running: map[string]*exec.Cmd{}}

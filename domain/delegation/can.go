@@ -323,6 +323,10 @@ func Hidden(g Grants) error {
 // IsStaff reports whether the holder of the grants acts as staff.
 func IsStaff(g Grants) bool { return len(powersOf[g.held()].staff) > 0 }
 
+// Permissions are all that somebody may hold: those that an owner holds and may
+// hand on, and those of staff.
+func Permissions() []domain.Permission { return slices.Concat(delegable, staffPermissions) }
+
 // delegable is the set that an owner holds and may hand on.
 var delegable = []domain.Permission{
 	ProfileRead, ProfileWrite, ContactsManage, UsersManage, ServicesRead, ServicesManage, ServicesSSO,

@@ -1,8 +1,18 @@
 package delegation_test
 
 import (
+	"embed"
 	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/delegation"
@@ -17,6 +27,80 @@ var everyPermission = []domain.Permission{
 	"notifications.mark", "owner", "system", "self", "member",
 	"staff.members", "staff.accounts", "staff.accounts.read", "staff.users.read", "staff.billing", "staff.support",
 	"staff.services", "staff.content", "staff.audit", "staff.privacy", "staff.impersonate",
+}
+
+//go:embed *.go
+var sources embed.FS
+
+// TestPermissionsAndRolesAreWhole reads what the package declares: none is missing
+// in the lists that others go by.
+func TestPermissionsAndRolesAreWhole(t *testing.T) {
+	t.Parallel()
+	permissions := []string{"anyone", "signed_in", "self", "member", "notifications.mark", "owner", "system", "*"} // nobody is given one of them
+	for _, p := range delegation.Permissions() {
+		permissions = append(permissions, string(p))
+	}
+	var roles []string
+	for _, r := range delegation.Roles() {
+		roles = append(roles, string(r))
+	}
+	for of, want := range map[string][]string{"Permission": permissions, "Role": roles} {
+		slices.Sort(want)
+		if diff := cmp.Diff(want, constants(t, of)); diff != "" {
+			t.Errorf("%s in the list (-), declared (+):\n%s", of, diff)
+		}
+	}
+}
+
+// constants are the texts of the package's constants of a type, in order.
+func constants(t *testing.T, typeName string) (all []string) {
+	t.Helper()
+	files, err := fs.Glob(sources, "*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		text, err := sources.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, text, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if value, ok := constant(n, typeName); ok {
+				all = append(all, value)
+			}
+			return true
+		})
+	}
+	slices.Sort(all)
+	return all
+}
+
+// constant is the text that a node declares as a constant of a type.
+func constant(n ast.Node, typeName string) (string, bool) {
+	spec, ok := n.(*ast.ValueSpec)
+	if !ok || spec.Type == nil || len(spec.Values) != 1 {
+		return "", false
+	}
+	name := ""
+	switch of := spec.Type.(type) {
+	case *ast.Ident:
+		name = of.Name
+	case *ast.SelectorExpr:
+		name = of.Sel.Name
+	}
+	value, ok := spec.Values[0].(*ast.BasicLit)
+	if !ok || name != typeName {
+		return "", false
+	}
+	text, err := strconv.Unquote(value.Value)
+	return text, err == nil
 }
 
 // TestRoles is the table of docs/security.md: what each role may do on any

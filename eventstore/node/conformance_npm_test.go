@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"embed"
 	"encoding/json"
 	"errors"
 	"io"
@@ -21,6 +22,12 @@ import (
 	"github.com/hostfold/hostfold/eventstore/node/nodetest"
 )
 
+// The scripts are part of the test, so that go test runs again when they have
+// changed, and only then, wherever the project lies.
+//
+//go:embed nodeclients/*.cjs
+var nodeClients embed.FS
+
 // needNodeClients skips a test where the clients are not installed. `make test`
 // installs them and sets HOSTFOLD_NODE_CLIENTS_TESTS and NODE_PATH.
 func needNodeClients(t *testing.T) {
@@ -34,11 +41,9 @@ func needNodeClients(t *testing.T) {
 // clients for Node against a node of its own, and reports each of its cases.
 func byNodeClients(t *testing.T, script string, n *nodetest.Node, scene map[string]any) {
 	t.Helper()
-	for _, file := range []string{"given.cjs", script} {
-		// Reading them makes go test run again when they have changed.
-		if _, err := os.ReadFile(filepath.Join("nodeclients", file)); err != nil {
-			t.Fatal(err)
-		}
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, nodeClients); err != nil {
+		t.Fatal(err)
 	}
 	given := map[string]any{
 		"address": n.Address, "soak": os.Getenv("HOSTFOLD_SOAK") != "",
@@ -52,7 +57,7 @@ func byNodeClients(t *testing.T, script string, n *nodetest.Node, scene map[stri
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "node", filepath.Join("nodeclients", script))
+	cmd := exec.CommandContext(ctx, "node", filepath.Join(dir, "nodeclients", script))
 	cmd.Env = append(os.Environ(), "HOSTFOLD_SCENE="+string(b))
 	var faults bytes.Buffer
 	cmd.Stderr = &faults

@@ -3,10 +3,12 @@ package portal_test
 import (
 	"bytes"
 	"context"
+	"embed"
 	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -18,6 +20,12 @@ import (
 	"github.com/hostfold/hostfold/domain/user"
 	"github.com/hostfold/hostfold/projections"
 )
+
+// The scripts are part of the test, so that go test runs again when they have
+// changed, and only then, wherever the project lies.
+//
+//go:embed browsertest/*.cjs
+var scripts embed.FS
 
 // TestInABrowser runs browsertest/check.cjs against a house with the seed.
 // `make test` installs what it needs and sets HOSTFOLD_BROWSER_TESTS, NODE_PATH
@@ -65,15 +73,13 @@ func TestPasskeysInABrowser(t *testing.T) {
 // check runs a script of checks on a scene and reports each.
 func check(t *testing.T, script, scene string) {
 	t.Helper()
-	for _, file := range []string{"browser.cjs", script} {
-		// Reading them makes go test run again when they have changed.
-		if _, err := os.ReadFile("browsertest/" + file); err != nil {
-			t.Fatal(err)
-		}
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, scripts); err != nil {
+		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "node", "browsertest/"+script)
+	cmd := exec.CommandContext(ctx, "node", filepath.Join(dir, "browsertest", script))
 	cmd.Env = append(os.Environ(), "HOSTFOLD_SCENE="+scene)
 	var faults bytes.Buffer
 	cmd.Stderr = &faults

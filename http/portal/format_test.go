@@ -1,8 +1,8 @@
 package portal
 
 import (
-	"os"
-	"path/filepath"
+	"embed"
+	"io/fs"
 	"regexp"
 	"strings"
 	"testing"
@@ -87,7 +87,7 @@ func TestInitials(t *testing.T) {
 func TestPasswordsAreMaskedAndFilledIn(t *testing.T) {
 	t.Parallel()
 	found := 0
-	for _, input := range regexp.MustCompile(`<input[^>]*>`).FindAllString(source(t, "templates", ".html"), -1) {
+	for _, input := range regexp.MustCompile(`<input[^>]*>`).FindAllString(source(t, templateFiles, "templates/*.html"), -1) {
 		if !regexp.MustCompile(`name="(password|current|new|confirm_password)"`).MatchString(input) {
 			continue
 		}
@@ -98,7 +98,7 @@ func TestPasswordsAreMaskedAndFilledIn(t *testing.T) {
 	if found < 9 {
 		t.Errorf("%d fields were found", found)
 	}
-	if script := source(t, "assets", ".js"); strings.Contains(script, `"paste"`) || strings.Contains(script, `"copy"`) {
+	if script := source(t, assetFiles, "assets/*.js"); strings.Contains(script, `"paste"`) || strings.Contains(script, `"copy"`) {
 		t.Error("the script looks at what is pasted")
 	}
 }
@@ -107,7 +107,7 @@ func TestPasswordsAreMaskedAndFilledIn(t *testing.T) {
 // text, and it keeps nothing.
 func TestTheScriptTouchesNoMarkup(t *testing.T) {
 	t.Parallel()
-	script := source(t, "assets", ".js")
+	script := source(t, assetFiles, "assets/*.js")
 	for _, word := range []string{"innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "setHTML", "createContextualFragment", "srcdoc", "eval(", "new Function", "localStorage", "sessionStorage", "indexedDB"} {
 		if strings.Contains(script, word) {
 			t.Errorf("the script has %s", word)
@@ -118,16 +118,16 @@ func TestTheScriptTouchesNoMarkup(t *testing.T) {
 	}
 }
 
-// source is the text of all files of a kind in a folder.
-func source(t *testing.T, folder, kind string) string {
+// source is the text of all files whose path matches.
+func source(t *testing.T, from embed.FS, paths string) string {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(folder, "*"+kind))
+	files, err := fs.Glob(from, paths)
 	if err != nil || len(files) == 0 {
-		t.Fatalf("no %s in %s: %v", kind, folder, err)
+		t.Fatalf("no %s: %v", paths, err)
 	}
 	var all strings.Builder
 	for _, file := range files {
-		text, err := os.ReadFile(file)
+		text, err := from.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}

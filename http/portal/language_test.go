@@ -2,11 +2,11 @@ package portal
 
 import (
 	"encoding/json"
+	"io/fs"
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
+
 	"regexp"
 	"slices"
 	"testing"
@@ -16,7 +16,7 @@ import (
 
 func catalogue(t *testing.T, locale string) map[string]any {
 	t.Helper()
-	content, err := os.ReadFile(filepath.Join("locales", locale+".json"))
+	content, err := localeFiles.ReadFile("locales/" + locale + ".json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,12 +45,12 @@ func TestTemplatesUseKeysThatExist(t *testing.T) {
 	t.Parallel()
 	keys := catalogue(t, "fr")
 	used := regexp.MustCompile(`\{\{(?:t|n) "([a-z_.]+)"`)
-	files, err := filepath.Glob("templates/*.html")
+	files, err := fs.Glob(templateFiles, "templates/*.html")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, file := range files {
-		content, err := os.ReadFile(file)
+		content, err := templateFiles.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,7 +1,7 @@
 package migrations_test
 
 import (
-	"os"
+	"embed"
 	"slices"
 	"sync"
 	"testing"
@@ -56,6 +56,9 @@ func TestUp(t *testing.T) {
 	}
 }
 
+//go:embed *.sql
+var files embed.FS
+
 // TestClosedAccountsAreTheRightsOwn: the lane of the accounts, which may be
 // behind or ahead, has no say in who only reads.
 func TestClosedAccountsAreTheRightsOwn(t *testing.T) {
@@ -66,7 +69,7 @@ func TestClosedAccountsAreTheRightsOwn(t *testing.T) {
 	}
 	std := stdlib.OpenDBFromPool(db)
 	t.Cleanup(func() { _ = std.Close() })
-	all, err := goose.NewProvider(goose.DialectPostgres, std, os.DirFS("."),
+	all, err := goose.NewProvider(goose.DialectPostgres, std, files,
 		goose.WithTableName("feed.goose_version"), goose.WithDisableGlobalRegistry(true))
 	if err != nil {
 		t.Fatal(err)

@@ -1,4 +1,5 @@
-package http_test
+// Package docs_test compares what the documents say with the project.
+package docs_test
 
 import (
 	"fmt"
