@@ -21,7 +21,7 @@ type cli struct {
 	Audit       auditCmd       `cmd:"" help:"Replay, export and verify history."`
 	Privacy     privacyCmd     `cmd:"" help:"Erase a person's data, or forbid to."`
 	Backup      backupCmd      `cmd:"" help:"Copy the event log and the vault, also while the server runs."`
-	Restore     restoreCmd     `cmd:"" help:"Make an empty data folder and an empty database of a backup."`
+	Restore     restoreCmd     `cmd:"" help:"Fill an empty data folder and an empty database from a backup."`
 	Vault       vaultCmd       `cmd:"" help:"Look after the keys of personal data."`
 	Staff       staffCmd       `cmd:"" help:"Look after staff members."`
 	Seller      sellerCmd      `cmd:"" help:"Look after the seller that invoices name."`

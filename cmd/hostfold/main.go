@@ -68,7 +68,11 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 		return *asked
 	}
 	if err != nil {
-		fmt.Fprintf(errs, "hostfold: %v\nRun \"hostfold --help\" to see how it is used.\n", err)
+		command := "hostfold"
+		if wrong, ok := errors.AsType[*kong.ParseError](err); ok && wrong.Context.Selected() != nil {
+			command = wrong.Context.Selected().FullPath()
+		}
+		fmt.Fprintf(errs, "hostfold: %v\nRun \"%s --help\" to see how it is used.\n", err, command)
 		return exitUsage
 	}
 	if err := parsed.Run(&c.Globals); err != nil {

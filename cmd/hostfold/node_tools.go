@@ -13,7 +13,7 @@ type nodeGroup struct {
 	Serve    nodeServeCmd    `cmd:"" default:"withargs" help:"Run the event store for other processes (the default)."`
 	User     nodeUserCmd     `cmd:"" help:"Look after the users of a secure event store, while it is not served."`
 	Backup   nodeBackupCmd   `cmd:"" help:"Copy the event store, also while it is in use."`
-	Restore  nodeRestoreCmd  `cmd:"" help:"Make an event store of a backup."`
+	Restore  nodeRestoreCmd  `cmd:"" help:"Make an event store from a backup."`
 	Copy     nodeCopyCmd     `cmd:"" help:"Copy the whole log to another store, an EventStoreDB or KurrentDB."`
 	Verify   nodeVerifyCmd   `cmd:"" help:"Check every record and every stream against each other."`
 	Scavenge nodeScavengeCmd `cmd:"" help:"Remove the events of deleted and truncated streams for ever, and give their disk space back, also while the store is in use."`
