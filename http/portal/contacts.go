@@ -74,7 +74,11 @@ func (p *pages) showContact(v *visit, status int) error {
 	if err != nil {
 		return err
 	}
-	return p.show(v, status, "contact", "contacts", row.Name, row)
+	title := row.Name
+	if row.Organisation != "" {
+		title = row.Organisation + " · " + title
+	}
+	return p.show(v, status, "contact", "contacts", title, row)
 }
 
 func (p *pages) amendContact(v *visit) error {

@@ -14,7 +14,7 @@ func (p *pages) invoices(v *visit) error {
 	if err := p.followList(v, "invoices", list); err != nil {
 		return err
 	}
-	return p.show(v, http.StatusOK, "invoices", "invoices", v.title("invoices.title"), listed(v, list))
+	return p.show(v, http.StatusOK, "invoices", "invoices", v.title("menu.billing"), listed(v, list))
 }
 
 // invoicePage is what the page of one invoice shows.

@@ -109,12 +109,29 @@ const gates = {
   verified_contact: "/portal/verify-contact?done=1",
 };
 
+// drawn tells, in the page, what runs out of its box, and a title that does not
+// say what the heading does.
+function drawn() {
+  const faults = [];
+  for (const box of document.querySelectorAll(".card, .gate form, .codes, .secret, .note")) {
+    const edge = box.getBoundingClientRect().right + 1;
+    const out = [...box.querySelectorAll("*")].find((e) => e.getBoundingClientRect().right > edge && !e.closest(".out, .tabs, thead"));
+    if (out) faults.push(`"${out.textContent.trim().slice(0, 40)}" runs out of its box`);
+  }
+  const heading = document.querySelector("h1").cloneNode(true);
+  for (const badge of heading.querySelectorAll(".badge")) badge.remove();
+  const said = heading.textContent.trim();
+  if (!document.title.includes(said)) faults.push(`the title "${document.title}" does not say "${said}"`);
+  return faults;
+}
+
 // faultsOf looks at a page that is open, with all rules of axe or some.
 async function faultsOf(page, rules = {}) {
   await page.evaluate(() => document.fonts.ready);
   const faults = page.faults.splice(0);
   const over = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
   if (over > 0) faults.push(`scrolls sideways by ${over} px`);
+  faults.push(...await page.evaluate(drawn));
   const report = await page.evaluate((o) => window.axe.run(document, { resultTypes: ["violations"], ...o }), rules);
   for (const v of report.violations) {
     if (v.impact !== "serious" && v.impact !== "critical") continue;
