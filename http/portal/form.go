@@ -13,8 +13,10 @@ type form struct {
 	Key string
 	// Problem is what is wrong with the whole.
 	Problem string
-	values  url.Values
-	errors  map[string]string
+	// First is the first field that is wrong, as the page has them.
+	First  string
+	values url.Values
+	errors map[string]string
 }
 
 // fault is a field and what is wrong with it.
@@ -54,7 +56,8 @@ func (f *form) explain(w *words, err error, known ...string) {
 	}
 	for _, name := range known {
 		if f.errors[name] != "" {
-			f.Problem = w.textOr("error.invalid_field", "")
+			f.First = name
+			f.Problem = w.textOr("error."+e.Code, "error.invalid_field")
 			return
 		}
 	}

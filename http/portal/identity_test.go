@@ -45,7 +45,7 @@ func TestSignUp(t *testing.T) {
 			t.Fatalf("%d %s", page.status, page.text("main"))
 		}
 		for id, want := range map[string]string{
-			"#name-error": "Indiquez un nom de 1 à 200 caractères.", "#email-error": "Indiquez une adresse e-mail valable.",
+			"#name-error": "Indiquez un nom.", "#email-error": "Indiquez une adresse e-mail valable.",
 			"#password-error": "Utilisez au moins 12 caractères.",
 		} {
 			if got := page.text(id); got != want {
@@ -92,8 +92,11 @@ func TestVerifyEmail(t *testing.T) {
 	if again.status != http.StatusUnprocessableEntity && again.status != http.StatusConflict {
 		t.Errorf("a wrong code answers %d", again.status)
 	}
-	if again.text(".note.bad") == "" || again.Find("#token").AttrOr("value", "") != "" {
+	if again.text(".note.bad") != "Ce lien a déjà servi ou a expiré. Demandez un nouvel e-mail." || again.Find("#token").AttrOr("value", "") != "" {
 		t.Errorf("a wrong code is offered again: %s", again.text("main"))
+	}
+	if again.Find(".note.bad a[href='#token-error']").Length() != 1 || again.Find("#token-error").Length() != 1 {
+		t.Error("the message does not lead to the field")
 	}
 }
 

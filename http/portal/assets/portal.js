@@ -15,6 +15,9 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// A form that was refused begins where it has to be mended.
+document.querySelector(".field:has(> .error) :is(input, select, textarea)")?.focus();
+
 for (const button of document.querySelectorAll("[data-print]")) {
   button.hidden = false;
   button.addEventListener("click", () => window.print());
