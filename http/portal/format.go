@@ -201,6 +201,19 @@ func tone(kind, status string) string {
 	return ""
 }
 
+// fours is an account number in groups of four, as it is printed.
+func fours(number string) string {
+	number = strings.ReplaceAll(number, " ", "")
+	var b strings.Builder
+	for i, r := range number {
+		if i > 0 && i%4 == 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
 // related is the part of the portal where a thing of a kind is shown.
 func related(kind string) string {
 	switch kind {

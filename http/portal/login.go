@@ -41,7 +41,11 @@ func (p *pages) showLogin(w http.ResponseWriter, r *http.Request, status int, bo
 	if body.Return != "" {
 		content.Keep = kept(url.Values{"return": {body.Return}})
 	}
-	p.gate(w, r, status, "login", "login.title", content)
+	title := "login.title"
+	if body.Challenge != "" {
+		title = "factor.title"
+	}
+	p.gate(w, r, status, "login", title, content)
 }
 
 // spoken is the language of the pages of the gate: the one chosen there, or else the

@@ -268,6 +268,9 @@ func (h *house) enrolled(t *testing.T, id string) string {
 func (b *browser) enter(email, code string) {
 	b.t.Helper()
 	page := b.post("/portal/login", url.Values{"email": {email}, "password": {password}})
+	if page.text("h1") != "Second facteur" || page.Find("a[href='/portal/sign-up']").Length() != 0 || page.text("a[href='/portal/login']") != "Recommencer" {
+		b.t.Errorf("the second step is as the first: %s", page.text("main"))
+	}
 	challenge, ok := page.Find("input[name=challenge]").Attr("value")
 	if !ok || page.status != http.StatusUnauthorized || page.Find("#password").Length() != 0 || page.text(".note.bad") != "" {
 		b.t.Fatalf("no code is asked for: %d %s", page.status, page.text("main"))

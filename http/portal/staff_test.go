@@ -43,6 +43,12 @@ func TestStaffFindAnAccountAndActForIt(t *testing.T) {
 	if page.status != 200 || page.Find(".staffbar a[href$='/impersonation']").Length() != 1 || page.Find("a[href$='/tickets/new']").Length() != 0 {
 		t.Fatalf("%d %s", page.status, page.text("body"))
 	}
+	if page := b.get(base + "/tickets/" + s.ticket); page.Find("a[href$='/tickets/new']").Length() != 0 {
+		t.Error("staff are led to a form that is refused")
+	}
+	if page.Find(".sheet a[href='/portal/me/password']").Length() != 1 || page.Find(".sheet a[href$='/accounts']").Length() != 0 {
+		t.Errorf("the menu of staff has their own pages as a customer's: %s", page.text(".sheet"))
+	}
 	form := b.get(base + "/impersonation")
 	again := b.submit(form, "/impersonation", "reason", "", "minutes", "30")
 	if again.status != http.StatusUnprocessableEntity || again.text("#reason-error") == "" || again.text("#ticket-error") == "" {
@@ -94,6 +100,10 @@ func TestAnAuditorOnlyLooks(t *testing.T) {
 	}
 	if page := b.get("/portal/" + s.account + "/impersonation"); page.status != http.StatusForbidden {
 		t.Errorf("an auditor may act: %d", page.status)
+	}
+	notes := b.get("/portal/" + s.account + "/notifications")
+	if strings.Contains(notes.text("main"), "non lue") || notes.Find("main form").Length() != 0 || notes.Find(".dot").Length() != 1 {
+		t.Errorf("staff are asked to read what is the customer's: %s", notes.text("main"))
 	}
 }
 

@@ -68,6 +68,10 @@ func TestUsers(t *testing.T) {
 	if page := guest.get(at); page.status != http.StatusForbidden {
 		t.Errorf("the delegate sees the users: %d", page.status)
 	}
+	// Who may not read the profile sees no card without a name, nor a nameless author.
+	if joined.Find("#profile").Length() != 0 {
+		t.Errorf("an empty profile: %s", joined.text("#profile"))
+	}
 
 	s.Settle() // a page waits for a while, not until it is so
 	list := owner.get(at)
@@ -92,8 +96,12 @@ func TestUsers(t *testing.T) {
 		t.Errorf("the former delegate sees the account: %d", page.status)
 	}
 	s.Settle() // the history waits for nobody
-	if page := owner.get("/portal/" + s.account + "/history"); !strings.Contains(page.text("#list"), "Accès retiré") || !strings.Contains(page.text("#list"), "Pierre Lannoy · titulaire") {
-		t.Errorf("the history says %s", page.text("#list"))
+	history := owner.get("/portal/" + s.account + "/history")
+	if !strings.Contains(history.text("#list"), "Accès retiré") || !strings.Contains(history.text("#list"), "Pierre Lannoy · titulaire") {
+		t.Errorf("the history says %s", history.text("#list"))
+	}
+	if over := owner.get(history.Find(`#list a:contains("Accès retiré")`).AttrOr("href", "")); over.status != http.StatusOK || !strings.Contains(over.text("h1"), "anna@example.com") {
+		t.Errorf("the history leads to %d %s", over.status, over.text("main"))
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"path"
 	"strings"
 	"time"
+
+	"github.com/hostfold/hostfold/projections"
 )
 
 //go:embed templates
@@ -73,6 +75,7 @@ func functions(w *words, a *assets, drawn icons, zone *time.Location) template.F
 		"money":     p.money,
 		"number":    p.decimal,
 		"phone":     phone,
+		"iban":      fours,
 		"percent":   p.percent,
 		"country":   p.country,
 		"countries": func() []country { return all },
@@ -146,6 +149,30 @@ type may struct {
 	// Account and SeesContacts only read, Profile and Contacts change.
 	Account, Profile, SeesContacts, Contacts bool
 	Users, Tokens, Own                       bool
+	// Mark is to mark notifications as read.
+	Mark bool
+}
+
+// Page is where the page of a thing is among those of its account, "" for a
+// thing that has none or that the viewer may not see.
+func (m may) Page(of projections.ActResource) string {
+	pages, shown := "", false
+	switch of.Kind {
+	case "hosting":
+		pages, shown = "services/", m.Services
+	case "invoice":
+		pages, shown = "invoices/", m.Invoices
+	case "ticket":
+		pages, shown = "tickets/", m.Tickets
+	case "contact":
+		pages, shown = "contacts/", m.SeesContacts
+	case "delegation":
+		pages, shown = "users/", m.Users
+	}
+	if !shown {
+		return ""
+	}
+	return pages + of.ID
 }
 
 // dict gives a template several named values.

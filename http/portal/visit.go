@@ -116,6 +116,7 @@ func (p *pages) chrome(v *visit) error {
 		SeesContacts: delegation.SeesContacts(v.caller.Grants, v.account), Contacts: v.can(delegation.ContactsManage, "contact", ""),
 		Users:  v.can(delegation.UsersManage, "delegation", ""),
 		Tokens: v.can(delegation.Member, "apitoken", ""), Own: v.can(delegation.Owner, "account", v.account),
+		Mark: v.can(delegation.NotificationsMark, "notification", ""),
 	}
 	v.page.Closed = v.caller.Grants.Accounts[v.account].Closed
 	var err error
@@ -225,7 +226,7 @@ func (p *pages) fail(w http.ResponseWriter, r *http.Request, v *visit, err error
 // problem is the part of a page that says what went wrong.
 type problem struct {
 	Text, Back, BackText string
-	// LogOut offers to log out rather than to go back.
+	// LogOut offers to log out, too.
 	LogOut bool
 }
 
