@@ -430,7 +430,10 @@ func TestStaffAreUsersThatWereHired(t *testing.T) {
 func TestAnAccountIsOpenedByItsOwner(t *testing.T) {
 	t.Parallel()
 	open := commands.OpenAccount{Name: "Zoé Martin", Kind: account.Individual, Country: "FR", Currency: "EUR"}
-	opened := account.Opened{Owner: "usr_1", Name: "Zoé Martin", Kind: account.Individual, Country: "FR", Currency: "EUR"}
+	opened := account.Opened{
+		Owner: "usr_1", Name: "Zoé Martin", Kind: account.Individual, Country: "FR", Currency: "EUR",
+		Kept: account.Identity{Name: "Zoé Martin", Country: "FR"},
+	}
 	zoe := domain.Actor{Kind: domain.ActorUser, ID: "usr_1"}
 	commandtest.For(t, account.Decider).When(open.By(zoe)).Then(opened)
 	commandtest.For(t, account.Decider).Given(opened).When(open.By(zoe)).Refused(account.ErrExists)

@@ -42,11 +42,14 @@ type held struct {
 	// onHold those of them whose owner is under a legal hold.
 	of     map[string]string
 	onHold map[string]bool
+	// ended is when the contract of the user and of accounts ended that were closed
+	// before.
+	ended map[string]time.Time
 }
 
 // heldOf reads the log from end to end, since no index of ours is the truth.
 func (d *Dispatcher) heldOf(ctx context.Context, userID string) (held, error) {
-	h := held{user: userID, streams: map[string][]string{}, of: map[string]string{}, onHold: map[string]bool{}}
+	h := held{user: userID, streams: map[string][]string{}, of: map[string]string{}, onHold: map[string]bool{}, ended: map[string]time.Time{}}
 	about, err := d.about(ctx, account.Decider.Category, userID)
 	if err != nil {
 		return h, err
@@ -59,8 +62,16 @@ func (d *Dispatcher) heldOf(ctx context.Context, userID string) (held, error) {
 		if a.Owner == userID {
 			h.accounts = append(h.accounts, id)
 		}
+		if a.Owner == userID && a.Status == account.StatusClosed {
+			if h.ended[id], err = endedAt[account.Closed](ctx, d.Streams(), account.Decider.At(id)); err != nil {
+				return h, err
+			}
+		}
 	}
 	if err := errors.Join(d.invitations(ctx, &h), d.contactsOf(ctx, &h)); err != nil {
+		return h, err
+	}
+	if h.ended[userID], err = endedAt[user.Closed](ctx, d.Streams(), user.Decider.At(userID)); err != nil {
 		return h, err
 	}
 	for _, id := range h.of {
@@ -374,6 +385,15 @@ func (d *Dispatcher) obstacles(ctx context.Context, h held, today domain.Date) (
 	return found, err
 }
 
+// endedAt is when the last event of type F was, the zero time when there was none.
+func endedAt[F domain.Event, S any, E domain.Event](ctx context.Context, s Streams, target domain.Target[S, E]) (last time.Time, err error) {
+	_, _, err = factOf(ctx, s, target, func(_ F, m eventstore.Meta) bool {
+		last = m.OccurredAt
+		return false // there may be a later one
+	})
+	return last, err
+}
+
 // keys are the keys of the person, each with the day of its end.
 func (h held) keys(now time.Time) []privacy.Key {
 	var fiscal domain.Date
@@ -393,8 +413,12 @@ func (h held) keys(now time.Time) []privacy.Key {
 	for _, s := range h.accounts {
 		keys = append(keys, privacy.Key{Subject: s, Purpose: subjectkey.Fiscal, After: fiscal})
 	}
-	for _, s := range contacts { // nothing else is under such a key
-		keys = append(keys, privacy.Key{Subject: s, Purpose: subjectkey.Identity, After: identity, Account: h.of[s]})
+	for _, s := range slices.Concat([]string{h.user}, h.accounts, contacts) {
+		after := identity
+		if ended := h.ended[s]; !ended.IsZero() {
+			after = privacy.IdentityEnd(ended)
+		}
+		keys = append(keys, privacy.Key{Subject: s, Purpose: subjectkey.Identity, After: after, Account: h.of[s]})
 	}
 	return keys
 }

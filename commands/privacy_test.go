@@ -2,11 +2,14 @@ package commands_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 
 	"github.com/hostfold/hostfold/commands"
 	"github.com/hostfold/hostfold/commands/commandtest"
@@ -218,6 +221,161 @@ func TestEachKeyIsDestroyedOnItsDate(t *testing.T) {
 	if got := s.invoice(inv); got.Number == "" || got.Content.Totals.Gross != money.EUR(1200) {
 		t.Errorf("number and sums are gone: %+v", got)
 	}
+}
+
+// copies are what events of a user or an account keep of who it was, in order,
+// and true when all else that they say of it is erased.
+func (s *shop) copies(stream string) (kept []any, erased bool) {
+	s.t.Helper()
+	erased = true
+	for r, err := range s.Store.ReadStream(s.t.Context(), stream, 0) {
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		e, _, err := s.Codec.Decode(s.t.Context(), r)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		name := eventstore.Erased
+		switch fact := e.(type) {
+		case user.Registered:
+			name, kept = fact.Name, append(kept, fact.Kept)
+		case user.ProfileUpdated:
+			name, kept = fact.Name, append(kept, fact.Kept)
+		case account.Opened:
+			name, kept = fact.Name, append(kept, fact.Kept)
+		case account.BillingIdentityChanged:
+			name, kept = fact.Name, append(kept, fact.Kept)
+		}
+		erased = erased && name == eventstore.Erased
+	}
+	return kept, erased
+}
+
+// identity is the key of an accepted erasure that keeps who a subject was.
+func (s *shop) identity(of privacy.Subject, subject string) privacy.Key {
+	s.t.Helper()
+	i := slices.IndexFunc(of.Keys, func(k privacy.Key) bool { return k.Subject == subject && k.Purpose == subjectkey.Identity })
+	if i < 0 {
+		s.t.Fatalf("the identity of %s has no end: %+v", subject, of.Keys)
+	}
+	return of.Keys[i]
+}
+
+// ends is how long a key is kept yet.
+func (s *shop) ends(id string, k privacy.Key) time.Duration {
+	s.t.Helper()
+	wait, err := s.EndRetention(s.t.Context(), commandtest.SystemCall(), id, k)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return wait
+}
+
+func TestWhoACustomerWasIsKeptForFiveYears(t *testing.T) {
+	t.Parallel()
+	const until = domain.Date("2031-03-11")
+	t.Run("after the erasure, under a key of its own", func(t *testing.T) {
+		t.Parallel()
+		s, id := newCustomer(t)
+		paul, to := "Paul Martin", account.BillingIdentity{
+			Kind: account.Company, Name: "Martin SARL", CompanyNumber: "732829320", VATNumber: "FR44732829320", Country: "FR",
+			Address: account.Address{Line1: "1 rue de la Paix", PostalCode: "75002", City: "Paris"}, Email: "compta@example.com",
+		}
+		herself := commands.Call{CommandID: uuid.New(), Actor: domain.Actor{Kind: domain.ActorUser, ID: id}, Grants: delegation.Grants{User: id}}
+		_, err := commands.Execute(t.Context(), s.Dispatcher, herself, commands.UpdateUser{UserID: id, Name: &paul})
+		if err == nil {
+			_, err = commands.Execute(t.Context(), s.Dispatcher, under("acc_1"), commands.SetBillingIdentity{AccountID: "acc_1", BillingIdentity: to})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		wants := map[string][]any{
+			id: {user.Identity{Name: "Zoé Martin", Email: zoe.Email}, user.Identity{Name: paul, Email: zoe.Email}},
+			"acc_1": {account.Identity{Name: "Zoé Martin", Country: "FR"}, account.Identity{
+				Name: "Martin SARL", CompanyNumber: "732829320", VATNumber: "FR44732829320",
+				Line1: "1 rue de la Paix", PostalCode: "75002", City: "Paris", Country: "FR", Email: "compta@example.com",
+			}},
+		}
+		streams := map[string]string{id: "user-" + id, "acc_1": "account-acc_1"}
+		accepted := s.ask(id)
+		s.erase(id)
+
+		for subject, want := range wants {
+			key := s.identity(accepted, subject)
+			if key.After != until {
+				t.Errorf("%s is kept until %s", subject, key.After)
+			}
+			s.at(commandtest.Noon.AddDate(4, 0, 0))
+			if wait := s.ends(id, key); wait != key.Day().Sub(s.Clock()) {
+				t.Errorf("after four years %s is kept for %s", subject, wait)
+			}
+			got, erased := s.copies(streams[subject])
+			if diff := cmp.Diff(want, got); diff != "" || !erased {
+				t.Errorf("after four years, all else erased %v (-want +got):\n%s", erased, diff)
+			}
+			s.at(key.Day())
+			do(s, commands.SetLegalHold{UserID: id, Reference: "2031/1"})
+			if wait := s.ends(id, key); wait != 24*time.Hour {
+				t.Errorf("under a hold it is looked at in %s", wait)
+			}
+			do(s, commands.LiftLegalHold{UserID: id})
+			if wait := s.ends(id, key); wait != 0 {
+				t.Errorf("on its day %s is kept for %s", subject, wait)
+			}
+			got, _ = s.copies(streams[subject])
+			for _, word := range []string{"Martin", "example.com", "732829320", "Paris"} {
+				if text := fmt.Sprintf("%+v", got); strings.Contains(text, word) {
+					t.Errorf("after five years there is %s", text)
+				}
+			}
+		}
+	})
+	t.Run("after the closing, if that was before", func(t *testing.T) {
+		t.Parallel()
+		s, id := newCustomer(t)
+		do(s, says[account.Account, account.Event]{account.Decider.At("acc_1"), account.Closed{Owner: id}})
+		do(s, says[account.Account, account.Event]{account.Decider.At("acc_1"), account.Reopened{Owner: id}})
+		s.at(commandtest.Noon.AddDate(1, 0, 0))
+		do(s, says[account.Account, account.Event]{account.Decider.At("acc_1"), account.Closed{Owner: id}})
+		s.at(commandtest.Noon.AddDate(2, 0, 0))
+		do(s, says[user.User, user.Event]{user.Decider.At(id), user.Closed{}})
+		s.at(commandtest.Noon.AddDate(6, 6, 0))
+		accepted := s.ask(id)
+		if of, own := s.identity(accepted, "acc_1"), s.identity(accepted, id); of.After != "2032-03-11" || own.After != "2033-03-11" {
+			t.Errorf("kept are %+v and %+v", of, own)
+		}
+		s.erase(id)
+		if wait := s.ends(id, s.identity(accepted, "acc_1")); wait != 0 {
+			t.Errorf("what was kept for longer than the law wants is kept for %s", wait)
+		}
+	})
+	t.Run("apart from who registers the address again", func(t *testing.T) {
+		t.Parallel()
+		s, id := newCustomer(t)
+		s.ask(id)
+		s.erase(id)
+		again := s.register(zoe).ID
+		keys := s.ask(again).Keys
+		if again == id || slices.ContainsFunc(keys, func(k privacy.Key) bool { return k.Subject != again }) {
+			t.Errorf("the erasure of %s, once %s, destroys %+v", again, id, keys)
+		}
+	})
+	t.Run("with the account, whoever owns it", func(t *testing.T) {
+		t.Parallel()
+		s, id := newCustomer(t)
+		heir := s.register(commands.RegisterUser{Email: "ana@example.com", Password: "tulip bridge copper ten", Name: "Ana", Locale: user.English}).ID
+		do(s, says[account.Account, account.Event]{account.Decider.At("acc_1"), account.OwnershipTransferred{From: id, To: heir}})
+		first := s.ask(id)
+		s.erase(id)
+		if slices.ContainsFunc(first.Keys, func(k privacy.Key) bool { return k.Subject == "acc_1" }) {
+			t.Errorf("who gave the account away takes its keys: %+v", first.Keys)
+		}
+		s.at(commandtest.Noon.AddDate(1, 0, 0))
+		if key := s.identity(s.ask(heir), "acc_1"); key.After != "2032-03-11" {
+			t.Errorf("it is kept until %s", key.After)
+		}
+	})
 }
 
 // erase carries an accepted erasure out, as its job does, and says how many

@@ -178,7 +178,7 @@ func TestWithPostgresAwayNobodyIsKnown(t *testing.T) {
 func (w *world) breakRights(t *testing.T) {
 	t.Helper()
 	_, err := w.Store.Append(t.Context(), "account-acc_broken", eventstore.NoStream(), eventstore.NewEvent{
-		ID: uuid.New(), Type: "account.opened.v1", Data: []byte(`{"owner":7}`),
+		ID: uuid.New(), Type: "account.opened.v2", Data: []byte(`{"owner":7}`),
 		Metadata: []byte(`{"actor":{"kind":"system"},"command_id":"` + uuid.NewString() + `","command":"Test","schema":1,"occurred_at":"2026-01-01T00:00:00Z"}`),
 	})
 	if err != nil {

@@ -339,13 +339,13 @@ func TestTheHistorySaysWhoDidWhatByWhatRight(t *testing.T) {
 	}
 	want := []string{
 		"delegation.revoked.v1 ada owner users.manage",
-		"account.profile_updated.v1 carol delegate profile.write [*] token for the account",
+		"account.profile_updated.v2 carol delegate profile.write [*] token for the account",
 		"apitoken.issued.v1 carol delegate member [*] for the account",
 		"delegation.grant_changed.v1 ada owner users.manage",
-		"account.profile_updated.v1 carol delegate profile.write [profile.read profile.write] for the account",
+		"account.profile_updated.v2 carol delegate profile.write [profile.read profile.write] for the account",
 		"delegation.invitation_accepted.v1 carol user signed_in",
 		"delegation.delegate_invited.v1 ada owner users.manage",
-		"account.opened.v1 ada user signed_in",
+		"account.opened.v2 ada user signed_in",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -447,7 +447,7 @@ func TestANarrowerGrantEndsAStream(t *testing.T) {
 	path := "/v1/accounts/" + ada.account
 	stream := listen(t, server, carol, "/v1/events?after=now&account="+ada.account, "")
 	w.must(t, ada, http.MethodPatch, path, `{"name":"one"}`, 200)
-	if e, _, ok := stream.next(t); !ok || e.Type != "account.profile_updated.v1" {
+	if e, _, ok := stream.next(t); !ok || e.Type != "account.profile_updated.v2" {
 		t.Fatalf("first came %+v", e)
 	}
 	w.must(t, ada, http.MethodPatch, path+"/delegations/"+id, `{"permissions":["profile.read"]}`, 200)

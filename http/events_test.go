@@ -44,7 +44,7 @@ func TestTheFeedIsReadBatchByBatch(t *testing.T) {
 	s := set(t)
 	mine := "account=" + s.alice.account
 	all, end := s.batch(t, s.alice, mine)
-	if got := names(all); !slices.Contains(got, "invoice.issued.v1") || got[0] != "account.opened.v1" || slices.Contains(got, "invoice.drafted.v1") || slices.Contains(got, "user.registered.v1") {
+	if got := names(all); !slices.Contains(got, "invoice.issued.v1") || got[0] != "account.opened.v2" || slices.Contains(got, "invoice.drafted.v1") || slices.Contains(got, "user.registered.v2") {
 		t.Errorf("the feed has %v", got)
 	}
 	rest, _ := s.batch(t, s.alice, mine+"&after="+all[2].Cursor)
@@ -84,7 +84,7 @@ func TestALongPollEndsWithTheEvent(t *testing.T) {
 		got <- events
 	}()
 	w.must(t, ada, http.MethodPatch, "/v1/accounts/"+ada.account, `{"name":"new"}`, 200)
-	if events := <-got; len(events) != 1 || events[0].Type != "account.profile_updated.v1" {
+	if events := <-got; len(events) != 1 || events[0].Type != "account.profile_updated.v2" {
 		t.Errorf("came %v", names(events))
 	}
 }
@@ -158,12 +158,12 @@ func TestAStreamIsResumed(t *testing.T) {
 	path := "/v1/events?account=" + ada.account
 	stream := listen(t, server, ada, path, "")
 	first, id, _ := stream.next(t)
-	if first.Type != "account.opened.v1" || id != first.Cursor {
+	if first.Type != "account.opened.v2" || id != first.Cursor {
 		t.Fatalf("first %+v, id %s", first, id)
 	}
 	w.must(t, ada, http.MethodPatch, "/v1/accounts/"+ada.account, `{"name":"two"}`, 200)
 	second, id, _ := stream.next(t)
-	if second.Type != "account.profile_updated.v1" {
+	if second.Type != "account.profile_updated.v2" {
 		t.Fatalf("second %+v", second)
 	}
 	stream.close()

@@ -579,5 +579,5 @@ func TestSlowBodiesAreCutOffAndStreamsAreNot(t *testing.T) {
 	limit := time.NewTimer(2 * server.Config.WriteTimeout)
 	<-limit.C
 	w.must(t, ada, http.MethodPatch, "/v1/accounts/"+ada.account, `{"name":"two"}`, 200)
-	until("account.profile_updated.v1")
+	until("account.profile_updated.v2")
 }

@@ -138,7 +138,7 @@ func TestWhatIsReadOfAPersonIsRecordedForThatPerson(t *testing.T) {
 	expect("another's", own, eve)
 	expect("a staff member", own, boss, by)
 	expect("a staff member, for admins", member, boss, by)
-	w.must(t, auditor, http.MethodGet, "/v1/audit/events?type=user.registered.v1", "", 200)
+	w.must(t, auditor, http.MethodGet, "/v1/audit/events?type=user.registered.v2", "", 200)
 	expect("a search", own, eve, by)
 	w.play(t,
 		step{"the list of another", ada, "GET", member, "", nil, 403, "denied", nil},

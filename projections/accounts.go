@@ -83,7 +83,7 @@ func accounts() Model {
 			row.Name, row.Country, row.Address = e.Name, e.Country, e.Address
 		}),
 		On(func(rows *Rows[AccountRow], e account.BillingIdentityChanged, m Meta) {
-			to := account.BillingIdentity(e)
+			to := e.BillingIdentity
 			rows.Get(m.AggregateID).Billing = &to
 		}),
 		On(func(rows *Rows[AccountRow], e account.CommunicationPreferencesChanged, m Meta) {

@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/hostfold/hostfold/domain"
+	"github.com/hostfold/hostfold/domain/catalog"
 	"github.com/hostfold/hostfold/domain/delegation"
 	"github.com/hostfold/hostfold/domain/inspection"
 	"github.com/hostfold/hostfold/eventstore"
@@ -49,7 +50,7 @@ type EventQuery struct {
 	After string
 	// From is the field that After came in, as errors name it; "" is "after".
 	From string
-	// Types are event names; none means all.
+	// Types are event names, of whatever version; none means all.
 	Types []string
 	// Limit is 1 to 100; 0 is 100.
 	Limit int
@@ -104,9 +105,11 @@ func (f *Feed) Next(ctx context.Context, q EventQuery) (EventPage, error) {
 	if q.Limit < 1 || q.Limit > MaxEvents {
 		return EventPage{}, domain.Invalid("limit", "must be 1 to 100")
 	}
-	if err := f.checkTypes(q.Types); err != nil {
+	types, err := f.everyVersion(q.Types)
+	if err != nil {
 		return EventPage{}, err
 	}
+	q.Types = types
 	after, err := f.start(q)
 	if err != nil {
 		return EventPage{}, err
@@ -168,13 +171,20 @@ func (f *Feed) admit(ctx context.Context, q EventQuery) (delegation.Grants, erro
 	return g, nil
 }
 
-func (f *Feed) checkTypes(types []string) error {
+// everyVersion are the names under which events of some types are stored: all
+// versions of each, since older ones are shown in their present form.
+func (f *Feed) everyVersion(types []string) (stored []string, err error) {
 	for _, name := range types {
 		if f.audience[anyVersion(name)] == "" {
-			return domain.Invalid("types", fmt.Sprintf("%q is not a public event", name))
+			return nil, domain.Invalid("types", fmt.Sprintf("%q is not a public event", name))
+		}
+		for _, t := range catalog.Types() {
+			if anyVersion(t.Name) == anyVersion(name) {
+				stored = append(append(stored, t.Name), t.Former...)
+			}
 		}
 	}
-	return nil
+	return stored, nil
 }
 
 // start is where a cursor begins.

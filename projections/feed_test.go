@@ -68,7 +68,7 @@ func TestFeed(t *testing.T) {
 		if diff := cmp.Diff(whole, paged); diff != "" || len(whole) < 20 {
 			t.Error(diff, len(whole))
 		}
-		if whole[0] != "account.opened.v1 acc_1" {
+		if whole[0] != "account.opened.v2 acc_1" {
 			t.Error(whole[0])
 		}
 	})
@@ -116,7 +116,7 @@ func TestFeed(t *testing.T) {
 	t.Run("shows staff everybody's", func(t *testing.T) {
 		t.Parallel()
 		got := typesOf(t, feed, projections.EventQuery{Rights: holding(delegation.Grants{User: "usr_9", Role: delegation.RoleAdmin}), Types: []string{"account.opened.v1"}})
-		if diff := cmp.Diff([]string{"account.opened.v1 acc_1", "account.opened.v1 acc_2"}, got); diff != "" {
+		if diff := cmp.Diff([]string{"account.opened.v2 acc_1", "account.opened.v2 acc_2"}, got); diff != "" {
 			t.Error(diff)
 		}
 	})

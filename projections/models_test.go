@@ -43,7 +43,9 @@ func history(side *projectiontest.Side) {
 	side.Given("acc_1", "account-acc_1",
 		account.Opened{Owner: "usr_1", Name: "Pierre Lannoy", Kind: account.Individual, Country: "BE", Currency: "EUR"},
 		account.ProfileUpdated{Name: "Pierre Lannoy", Country: "FR"},
-		account.BillingIdentityChanged{Kind: account.Company, Name: "Lannoy SARL", Country: "FR", Email: "compta@example.com", Address: account.Address{City: "Paris"}})
+		account.BillingIdentityChanged{BillingIdentity: account.BillingIdentity{
+			Kind: account.Company, Name: "Lannoy SARL", Country: "FR", Email: "compta@example.com", Address: account.Address{City: "Paris"},
+		}})
 	side.Given("acc_2", "account-acc_2", account.Opened{Owner: "usr_2", Name: "Other", Kind: account.Individual, Country: "FR", Currency: "EUR"})
 	side.Given("", "product-prd_1", product.Drafted{Code: "vps-5", Name: "VPS-5"},
 		product.Priced{Cycle: product.Monthly, Price: money.EUR(1200)},

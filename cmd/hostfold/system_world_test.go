@@ -421,7 +421,7 @@ func (w *world) CheckHistory(t *testing.T, history []historyLine) {
 		acknowledged[one.kind]++
 	}
 	for kind, fact := range map[string]string{
-		"account": "account.opened.v1", "service": "hosting.created.v1", "rename": "hosting.renamed.v1",
+		"account": "account.opened.v2", "service": "hosting.created.v1", "rename": "hosting.renamed.v1",
 		"draft": "invoice.drafted.v1", "issue": "invoice.issued.v1", "credit": "creditnote.issued.v1", "payment": "invoice.payment_allocated.v1",
 		"ticket": "ticket.opened.v1", "reply": "ticket.customer_replied.v1", "news": "announcement.published.v1",
 	} {

@@ -388,7 +388,7 @@ func stories() map[string]story {
 				return err
 			}
 		}},
-		"opening an account": {last: "account.opened.v1", times: 1, given: func(c *company) func() error {
+		"opening an account": {last: "account.opened.v2", times: 1, given: func(c *company) func() error {
 			bob := c.also("bob")
 			call := as(bob)
 			call.Grants.Accounts = nil

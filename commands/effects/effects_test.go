@@ -423,20 +423,25 @@ func TestARegistrationIsMailedItsLink(t *testing.T) {
 	t.Parallel()
 	p, sink := office(t)
 	c := newCompany(t, sink)
+	c.registeredBefore("usr_bob", user.Registered{Email: "bob@example.com", Name: "Bob", Locale: user.English, Credential: "cred_bob"})
 	c.start()
+	c.waitFor("message.sent.", 1)
+	if got := p.received(); len(got) != 1 || !strings.Contains(strings.ReplaceAll(got[0], "=\r\n", ""), "/portal/verify-email#") {
+		t.Errorf("who registered before an upgrade received %q", got)
+	}
 	ada := commands.RegisterUser{Email: "ada@example.com", Password: zoe.Password, Name: "Ada", Locale: user.English}
 	r, err := c.RegisterUser(t.Context(), commandtest.SystemCall(), ada)
 	if err != nil {
 		t.Fatal(err)
 	}
-	sent := c.waitFor("message.sent.", 1)
-	_, id, _ := strings.Cut(sent[0].Stream, "-")
+	sent := c.waitFor("message.sent.", 2)
+	_, id, _ := strings.Cut(sent[1].Stream, "-")
 	secret, found, err := c.Vault.MailSecret(t.Context(), id)
 	if err != nil || !found {
 		t.Fatal(found, err)
 	}
 	got := p.received()
-	if len(got) != 1 || !strings.Contains(strings.ReplaceAll(got[0], "=\r\n", ""), "https://portal.example.com/portal/verify-email#"+secret) {
+	if len(got) != 2 || !strings.Contains(strings.ReplaceAll(got[1], "=\r\n", ""), "https://portal.example.com/portal/verify-email#"+secret) {
 		t.Errorf("received %q", got)
 	}
 	for e, err := range c.store.ReadAll(t.Context(), eventstore.Start) {
@@ -457,6 +462,22 @@ func TestARegistrationIsMailedItsLink(t *testing.T) {
 	}
 	if u, err := commands.Load(t.Context(), c.Streams(), user.Decider.At(r.ID)); err != nil || !u.Verified {
 		t.Errorf("%+v, %v", u, err)
+	}
+}
+
+// registeredBefore has a user register as version 1 wrote it.
+func (c *company) registeredBefore(id string, e user.Registered) {
+	c.t.Helper()
+	at := user.Decider.At(id)
+	stored, err := c.Codec.Encode(c.t.Context(), at.Stream(), uuid.New(), e, eventstore.Metadata{
+		Actor: domain.Actor{Kind: domain.ActorUser, ID: id}, CommandID: uuid.New(), Command: "RegisterUser", OccurredAt: time.Now(),
+	})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	stored.Type = "user.registered.v1"
+	if _, err := c.store.Append(c.t.Context(), at.Stream(), eventstore.NoStream(), stored); err != nil {
+		c.t.Fatal(err)
 	}
 }
 

@@ -64,7 +64,7 @@ func TestAnErasureRemovesMailsAndItsTimersAreMadeAnewFromTheLog(t *testing.T) {
 		t.Errorf("the user reads %+v, %v", u, err)
 	}
 	before := c.timers()
-	if len(before) != 1 { // fiscal of the account
+	if len(before) != 3 { // fiscal of the account, identity of both
 		t.Errorf("timers: %v", before)
 	}
 	c.stop()

@@ -3,6 +3,7 @@ package process
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -59,6 +60,10 @@ type WriteUserMail struct {
 	At    time.Time `json:"at"`
 }
 
+// anyVersion is what the names of all versions of an event begin with: jobs tell
+// of events that older programs wrote.
+func anyVersion(event string) string { return event[:strings.LastIndex(event, ".")+1] }
+
 // Kind is the job's name.
 func (WriteUserMail) Kind() string { return "write_user_mail" }
 
@@ -72,14 +77,14 @@ func (w *writeUserMail) Work(ctx context.Context, job *river.Job[WriteUserMail])
 	a := job.Args
 	call := a.Cause.call("user mail")
 	var err error
-	switch a.About {
-	case user.Registered{}.EventType():
+	switch anyVersion(a.About) {
+	case anyVersion(user.Registered{}.EventType()):
 		err = w.d.MailVerification(ctx, call, a.Cause.EventID, a.At, a.User)
-	case user.PasswordResetRequested{}.EventType():
+	case anyVersion(user.PasswordResetRequested{}.EventType()):
 		err = w.d.MailReset(ctx, call, a.Cause.EventID, a.At, a.User)
-	case user.FactorResetRequested{}.EventType():
+	case anyVersion(user.FactorResetRequested{}.EventType()):
 		err = w.d.MailFactorReset(ctx, call, a.User, a.Cause.EventID)
-	case staff.Hired{}.EventType(), staff.Deactivated{}.EventType():
+	case anyVersion(staff.Hired{}.EventType()), anyVersion(staff.Deactivated{}.EventType()):
 		err = w.d.MailStaffRole(ctx, call, a.User, a.Cause.EventID)
 	default:
 		err = w.d.MailNotice(ctx, call, a.User, a.Cause.EventID)

@@ -371,7 +371,7 @@ func TestCompareStopsAtAFactThatItCannotRead(t *testing.T) {
 		"of a later version":        {ID: uuid.New(), Type: "subjectkey.rotated.v1", Data: []byte(`{}`), Metadata: []byte(`{}`)},
 		"without metadata":          {ID: uuid.New(), Type: "subjectkey.destroyed.v1", Data: []byte(`{"reason":"erasure"}`)},
 		"that is no JSON":           {ID: uuid.New(), Type: "subjectkey.destroyed.v1", Data: []byte(`{"rea`), Metadata: []byte(`{}`)},
-		"of another kind of stream": {ID: uuid.New(), Type: "user.registered.v1", Data: []byte(`{}`), Metadata: []byte(`{}`)},
+		"of another kind of stream": {ID: uuid.New(), Type: "user.registered.v2", Data: []byte(`{}`), Metadata: []byte(`{}`)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -24,9 +24,9 @@ var Decider = domain.Decider[Account, Event]{
 	Category: "account",
 	Evolve:   func(a Account, e Event) Account { return e.apply(a) },
 	Types: []domain.Type{
-		domain.PublicTypeOf[Opened](delegation.ProfileRead),
-		domain.PublicTypeOf[ProfileUpdated](delegation.ProfileRead),
-		domain.PublicTypeOf[BillingIdentityChanged](delegation.ProfileRead),
+		domain.PublicTypeOf[Opened](delegation.ProfileRead).Since("account.opened.v1"),
+		domain.PublicTypeOf[ProfileUpdated](delegation.ProfileRead).Since("account.profile_updated.v1"),
+		domain.PublicTypeOf[BillingIdentityChanged](delegation.ProfileRead).Since("account.billing_identity_changed.v1"),
 		domain.PublicTypeOf[CommunicationPreferencesChanged](delegation.ProfileRead),
 		domain.PublicTypeOf[ClosingRequested](delegation.ProfileRead),
 		domain.PublicTypeOf[ClosingWithdrawn](delegation.ProfileRead),

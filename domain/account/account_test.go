@@ -10,7 +10,10 @@ import (
 type events = []account.Event
 
 func opened() account.Opened {
-	return account.Opened{Owner: "usr_1", Name: "Pierre", Kind: account.Individual, Country: "FR", Currency: "EUR"}
+	return account.Opened{
+		Owner: "usr_1", Name: "Pierre", Kind: account.Individual, Country: "FR", Currency: "EUR",
+		Kept: account.Identity{Name: "Pierre", Country: "FR"},
+	}
 }
 
 func TestOpen(t *testing.T) {
@@ -25,7 +28,7 @@ func TestOpen(t *testing.T) {
 	t.Run("writes a VAT number one way", func(t *testing.T) {
 		t.Parallel()
 		typed, want := opened(), opened()
-		typed.VATNumber, want.VATNumber = "fr 32 123456789", "FR32123456789"
+		typed.VATNumber, want.VATNumber, want.Kept.VATNumber = "fr 32 123456789", "FR32123456789", "FR32123456789"
 		domaintest.For(t, account.Decider).When(open(typed)).Then(want)
 	})
 	t.Run("names wrong fields", func(t *testing.T) {
@@ -44,8 +47,10 @@ func TestChangeProfile(t *testing.T) {
 	name, country, nowhere := "Paul", "BE", "ZZ"
 	street := account.Address{Line1: "1 rue Haute", PostalCode: "1000", City: "Bruxelles"}
 	known := domaintest.For(t, account.Decider).Given(opened())
-	known.When(change(&name, nil, nil)).Then(account.ProfileUpdated{Name: "Paul", Country: "FR"}).
-		When(change(nil, &country, &street)).Then(account.ProfileUpdated{Name: "Paul", Country: "BE", Address: street}).
+	known.When(change(&name, nil, nil)).Then(account.ProfileUpdated{Name: "Paul", Country: "FR", Kept: account.Identity{Name: "Paul", Country: "FR"}}).
+		When(change(nil, &country, &street)).Then(account.ProfileUpdated{Name: "Paul", Country: "BE", Address: street, Kept: account.Identity{
+		Name: "Paul", Line1: "1 rue Haute", PostalCode: "1000", City: "Bruxelles", Country: "BE",
+	}}).
 		When(change(&name, &country, &street)).ThenNothing()
 	known.When(change(nil, &nowhere, nil)).RefusedField("country")
 	domaintest.For(t, account.Decider).When(change(&name, nil, nil)).Refused(account.ErrMissing)

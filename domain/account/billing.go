@@ -25,10 +25,14 @@ type BillingIdentity struct {
 }
 
 // BillingIdentityChanged says who invoices are made out to from now on.
-type BillingIdentityChanged BillingIdentity
+type BillingIdentityChanged struct {
+	BillingIdentity
+	// Kept is left out of events of version 1.
+	Kept Identity `json:"kept,omitzero"`
+}
 
 // EventType is the name on disk.
-func (BillingIdentityChanged) EventType() string { return "account.billing_identity_changed.v1" }
+func (BillingIdentityChanged) EventType() string { return "account.billing_identity_changed.v2" }
 
 // Public leaves addresses and numbers to the profile's readers.
 func (e BillingIdentityChanged) Public() any {
@@ -36,7 +40,7 @@ func (e BillingIdentityChanged) Public() any {
 }
 
 func (e BillingIdentityChanged) apply(a Account) Account {
-	a.Billing = BillingIdentity(e)
+	a.Billing = e.BillingIdentity
 	return a
 }
 
@@ -82,7 +86,8 @@ func (a Account) SetBillingIdentity(to BillingIdentity) ([]Event, error) {
 	if to == a.Billing {
 		return nil, nil
 	}
-	return []Event{BillingIdentityChanged(to)}, nil
+	kept := Identity{Name: to.Name, CompanyNumber: to.CompanyNumber, VATNumber: to.VATNumber, Country: to.Country, Email: to.Email}
+	return []Event{BillingIdentityChanged{BillingIdentity: to, Kept: kept.at(to.Address)}}, nil
 }
 
 // BillTo is who invoices are made out to: the billing identity, or the profile

@@ -16,10 +16,12 @@ type Opened struct {
 	Currency  string  `json:"currency"`
 	VATNumber string  `json:"vat_number,omitempty" personal:"self,profile"`
 	Address   Address `json:"address,omitzero"`
+	// Kept is left out of events of version 1.
+	Kept Identity `json:"kept,omitzero"`
 }
 
 // EventType is the name on disk.
-func (Opened) EventType() string { return "account.opened.v1" }
+func (Opened) EventType() string { return "account.opened.v2" }
 
 // Public leaves the postal address and the VAT number to the profile's readers.
 func (e Opened) Public() any {
@@ -51,6 +53,7 @@ func (a Account) Open(details Opened) ([]Event, error) {
 	if err := c.Err(); err != nil {
 		return nil, err
 	}
+	details.Kept = Identity{Name: details.Name, VATNumber: details.VATNumber, Country: details.Country}.at(details.Address)
 	return []Event{details}, nil
 }
 

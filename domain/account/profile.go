@@ -8,10 +8,12 @@ type ProfileUpdated struct {
 	Name    string  `json:"name" personal:"self,profile"`
 	Country string  `json:"country"`
 	Address Address `json:"address,omitzero"`
+	// Kept is left out of events of version 1.
+	Kept Identity `json:"kept,omitzero"`
 }
 
 // EventType is the name on disk.
-func (ProfileUpdated) EventType() string { return "account.profile_updated.v1" }
+func (ProfileUpdated) EventType() string { return "account.profile_updated.v2" }
 
 // Public leaves the postal address to the profile's readers.
 func (e ProfileUpdated) Public() any { return publicProfile{Name: e.Name, Country: e.Country} }
@@ -45,5 +47,6 @@ func (a Account) ChangeProfile(name, country *string, address *Address) ([]Event
 	if e == before {
 		return nil, nil
 	}
+	e.Kept = Identity{Name: e.Name, VATNumber: a.VATNumber, Country: e.Country}.at(e.Address)
 	return []Event{e}, nil
 }

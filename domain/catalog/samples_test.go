@@ -38,12 +38,12 @@ func samples() []domain.Event {
 	address := account.Address{Line1: "1 rue de la Paix", Line2: "Bâtiment B", PostalCode: "75002", City: "Paris"}
 	prices := []product.Price{{Cycle: product.Monthly, Price: money.EUR(1200)}}
 	return []domain.Event{
-		account.Opened{Owner: "usr_1", Name: "Pierre", Kind: account.Individual, Country: "FR", Currency: "EUR", VATNumber: "FR32123456789", Address: address},
-		account.ProfileUpdated{Name: "Pierre", Country: "BE", Address: address},
-		account.BillingIdentityChanged{
+		account.Opened{Owner: "usr_1", Name: "Pierre", Kind: account.Individual, Country: "FR", Currency: "EUR", VATNumber: "FR32123456789", Address: address, Kept: customer()},
+		account.ProfileUpdated{Name: "Pierre", Country: "BE", Address: address, Kept: customer()},
+		account.BillingIdentityChanged{BillingIdentity: account.BillingIdentity{
 			Kind: account.Company, Name: "Lannoy SARL", CompanyNumber: "123456782", VATNumber: "FR32123456789", Country: "FR",
 			Address: address, Email: "compta@example.com",
-		},
+		}, Kept: customer()},
 		account.CommunicationPreferencesChanged{Services: true, Tickets: true, News: true},
 		account.ClosingRequested{Request: "clo_1"},
 		account.ClosingWithdrawn{},
@@ -158,10 +158,10 @@ func samples() []domain.Event {
 		ticket.StaffReplied{Message: "Voilà"},
 		ticket.Closed{ReopenUntil: noon},
 		ticket.Reopened{},
-		user.Registered{Email: "demo@example.com", Name: "Pierre", Locale: user.French, Credential: "cred_1"},
-		user.ProfileUpdated{Name: "Pierre", Locale: user.English},
+		user.Registered{Email: "demo@example.com", Name: "Pierre", Locale: user.French, Credential: "cred_1", Kept: user.Identity{Name: "Pierre", Email: "demo@example.com"}},
+		user.ProfileUpdated{Name: "Pierre", Locale: user.English, Kept: user.Identity{Name: "Pierre", Email: "demo@example.com"}},
 		user.EmailVerified{Email: "demo@example.com", Apart: true},
-		user.EmailChanged{Email: "demo@example.com", Previous: "old@example.com"},
+		user.EmailChanged{Email: "demo@example.com", Previous: "old@example.com", Kept: user.Identity{Name: "Pierre", Email: "demo@example.com"}},
 		user.PasswordChanged{Credential: "cred_2"},
 		user.PasswordResetRequested{},
 		user.NewDeviceSeen{Browser: "Firefox", System: "Linux", IP: "192.0.2.7"},
@@ -183,6 +183,13 @@ func samples() []domain.Event {
 		user.FactorsReset{Reset: "rst_1"},
 		user.HiringClaimed{After: 2, Until: noon},
 		user.OwnershipClaimed{Account: "acc_1", Transfer: "otr_1", Reopening: 1, Until: noon},
+	}
+}
+
+func customer() account.Identity {
+	return account.Identity{
+		Name: "Lannoy SARL", CompanyNumber: "123456782", VATNumber: "FR32123456789", Line1: "1 rue de la Paix", Line2: "Bâtiment B",
+		PostalCode: "75002", City: "Paris", Country: "FR", Email: "compta@example.com",
 	}
 }
 

@@ -19,8 +19,8 @@ const (
 // last was issued, credited or paid in a year.
 func FiscalEnd(last int) domain.Date { return domain.DateOf(last+fiscalYears+1, time.January, 1) }
 
-// IdentityEnd is the day from which on the identity of contacts may be destroyed of
-// whose contract ends now.
+// IdentityEnd is the day from which on the identity of whose contract ends now may
+// be destroyed.
 func IdentityEnd(now time.Time) domain.Date {
 	now = now.UTC()
 	return domain.DateOf(now.Year()+identityYears, now.Month(), now.Day()+1)

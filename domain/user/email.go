@@ -44,10 +44,12 @@ func (u User) VerifyEmail(mailedTo string, apart bool) ([]Event, error) {
 type EmailChanged struct {
 	Email    string `json:"email" personal:"self,profile"`
 	Previous string `json:"previous" personal:"self,profile"`
+	// Kept is left out of events of version 1.
+	Kept Identity `json:"kept,omitzero"`
 }
 
 // EventType is the name on disk.
-func (EmailChanged) EventType() string { return "user.email_changed.v1" }
+func (EmailChanged) EventType() string { return "user.email_changed.v2" }
 
 func (e EmailChanged) apply(u User) User {
 	u.Email, u.Verified, u.Apart = e.Email, true, false
@@ -62,5 +64,5 @@ func (u User) ChangeEmail(mailedTo string) ([]Event, error) {
 	case u.Email == mailedTo && u.Verified:
 		return nil, nil
 	}
-	return []Event{EmailChanged{Email: mailedTo, Previous: u.Email}}, nil
+	return []Event{EmailChanged{Email: mailedTo, Previous: u.Email, Kept: Identity{Name: u.Name, Email: mailedTo}}}, nil
 }

@@ -6,10 +6,12 @@ import "github.com/hostfold/hostfold/domain"
 type ProfileUpdated struct {
 	Name   string `json:"name" personal:"self,profile"`
 	Locale Locale `json:"locale"`
+	// Kept is left out of events of version 1.
+	Kept Identity `json:"kept,omitzero"`
 }
 
 // EventType is the name on disk.
-func (ProfileUpdated) EventType() string { return "user.profile_updated.v1" }
+func (ProfileUpdated) EventType() string { return "user.profile_updated.v2" }
 
 func (e ProfileUpdated) apply(u User) User {
 	u.Name, u.Locale = e.Name, e.Locale
@@ -36,5 +38,6 @@ func (u User) ChangeProfile(name *string, locale *Locale) ([]Event, error) {
 	if e.Name == u.Name && e.Locale == u.Locale {
 		return nil, nil
 	}
+	e.Kept = Identity{Name: e.Name, Email: u.Email}
 	return []Event{e}, nil
 }

@@ -14,10 +14,12 @@ type Registered struct {
 	Name       string `json:"name" personal:"self,profile"`
 	Locale     Locale `json:"locale"`
 	Credential string `json:"credential"`
+	// Kept is left out of events of version 1.
+	Kept Identity `json:"kept,omitzero"`
 }
 
 // EventType is the name on disk.
-func (Registered) EventType() string { return "user.registered.v1" }
+func (Registered) EventType() string { return "user.registered.v2" }
 
 func (e Registered) apply(User) User {
 	return User{Email: e.Email, Name: e.Name, Locale: e.Locale, Credential: e.Credential}
@@ -34,6 +36,7 @@ func (u User) Register(email, name string, locale Locale, credential string) ([]
 	if err := c.Err(); err != nil {
 		return nil, err
 	}
+	e.Kept = Identity{Name: e.Name, Email: e.Email}
 	return []Event{e}, nil
 }
 

@@ -26,10 +26,10 @@ var Decider = domain.Decider[User, Event]{
 	Category: "user",
 	Evolve:   func(u User, e Event) User { return e.apply(u) },
 	Types: []domain.Type{
-		domain.TypeOf[Registered](),
-		domain.TypeOf[ProfileUpdated](),
+		domain.TypeOf[Registered]().Since("user.registered.v1"),
+		domain.TypeOf[ProfileUpdated]().Since("user.profile_updated.v1"),
 		domain.TypeOf[EmailVerified]().Since("user.email_verified.v1"),
-		domain.TypeOf[EmailChanged](),
+		domain.TypeOf[EmailChanged]().Since("user.email_changed.v1"),
 		domain.TypeOf[PasswordChanged](),
 		domain.TypeOf[PasswordResetRequested](),
 		domain.TypeOf[NewDeviceSeen](),

@@ -18,7 +18,10 @@ func TestRegister(t *testing.T) {
 	register := func(email, name string, locale user.Locale) func(user.User) (events, error) {
 		return func(u user.User) (events, error) { return u.Register(email, name, locale, "cred_1") }
 	}
-	registered := user.Registered{Email: "Pierre@Example.com", Name: "Pierre", Locale: user.French, Credential: "cred_1"}
+	registered := user.Registered{
+		Email: "Pierre@Example.com", Name: "Pierre", Locale: user.French, Credential: "cred_1",
+		Kept: user.Identity{Name: "Pierre", Email: "Pierre@Example.com"},
+	}
 	c := domaintest.For(t, user.Decider)
 	c.When(register(" Pierre@Example.com ", "Pierre", user.French)).Then(registered).
 		When(register("p@example.com", "P", user.French)).Refused(user.ErrExists)
@@ -37,9 +40,10 @@ func TestChangeProfile(t *testing.T) {
 		return func(u user.User) (events, error) { return u.ChangeProfile(name, locale) }
 	}
 	name, empty, english, german := "Paul", " ", user.English, user.Locale("de")
+	paul := user.Identity{Name: "Paul", Email: "p@example.com"}
 	known := domaintest.For(t, user.Decider).Given(user.Registered{Email: "p@example.com", Name: "Pierre", Locale: user.French, Credential: "cred_1"})
-	known.When(change(&name, nil)).Then(user.ProfileUpdated{Name: "Paul", Locale: user.French}).
-		When(change(nil, &english)).Then(user.ProfileUpdated{Name: "Paul", Locale: user.English}).
+	known.When(change(&name, nil)).Then(user.ProfileUpdated{Name: "Paul", Locale: user.French, Kept: paul}).
+		When(change(nil, &english)).Then(user.ProfileUpdated{Name: "Paul", Locale: user.English, Kept: paul}).
 		When(change(&name, &english)).ThenNothing()
 	known.When(change(&empty, &german)).RefusedField("name", "locale")
 	domaintest.For(t, user.Decider).When(change(&name, nil)).Refused(user.ErrMissing)
@@ -137,7 +141,9 @@ func TestAnAddressIsChangedToOneThatIsRead(t *testing.T) {
 	t.Parallel()
 	change := func(u user.User) (events, error) { return u.ChangeEmail("q@example.com") }
 	c := domaintest.For(t, user.Decider).Given(registered)
-	changed := c.When(change).Then(user.EmailChanged{Email: "q@example.com", Previous: "P@example.com"})
+	changed := c.When(change).Then(user.EmailChanged{
+		Email: "q@example.com", Previous: "P@example.com", Kept: user.Identity{Name: "Pierre", Email: "q@example.com"},
+	})
 	changed.When(change).ThenNothing()
 	if u := changed.State(); u.Email != "q@example.com" || !u.Verified {
 		t.Errorf("the user is %+v", u)

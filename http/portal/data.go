@@ -25,7 +25,7 @@ type dataPage struct {
 type erasurePlan struct {
 	// Invoices is the end of what concerns invoices, "" when there are none.
 	Invoices domain.Date
-	// Identity is the end of the identity of domain contacts.
+	// Identity is the end of the archive of who somebody was.
 	Identity domain.Date
 }
 
