@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/hostfold/hostfold/commands"
+	"github.com/hostfold/hostfold/domain/delegation"
+	"github.com/hostfold/hostfold/domain/inspection"
 	"github.com/hostfold/hostfold/domain/privacy"
 	"github.com/hostfold/hostfold/domain/reservation"
 	"github.com/hostfold/hostfold/domain/user"
@@ -15,9 +18,10 @@ import (
 
 // privacyCmd is for those who answer for people's data.
 type privacyCmd struct {
-	Erase privacyEraseCmd `cmd:"" help:"Erase all that is held about a user and the accounts that it owns, but for what the law wants kept. You have made sure that the person asks."`
-	Hold  privacyHoldCmd  `cmd:"" help:"Set a legal hold: nothing of the user is destroyed until it is lifted."`
-	Lift  privacyLiftCmd  `cmd:"" help:"Lift the legal hold."`
+	Erase  privacyEraseCmd  `cmd:"" help:"Erase all that is held about a user and the accounts that it owns, but for what the law wants kept. You have made sure that the person asks."`
+	Hold   privacyHoldCmd   `cmd:"" help:"Set a legal hold: nothing of the user is destroyed until it is lifted."`
+	Lift   privacyLiftCmd   `cmd:"" help:"Lift the legal hold."`
+	Logins privacyLoginsCmd `cmd:"" help:"Print the log-ins of a user, of the last twelve months, also of one that was erased. That they are read is recorded."`
 }
 
 // Person names a user.
@@ -162,4 +166,43 @@ func (l *privacyLiftCmd) work(ctx context.Context, p *parts, t terms) error {
 	}
 	_, err = fmt.Fprintf(t, "the hold on %s is lifted\n", id)
 	return err
+}
+
+// privacyLoginsCmd prints log-ins.
+type privacyLoginsCmd struct {
+	Backends `json:"-"`
+	Person
+}
+
+// Run reads here or in the running server.
+func (l *privacyLoginsCmd) Run(ctx context.Context, g *Globals, c *console) error {
+	return runTool(ctx, g, l.Backends, c, "privacy-logins", l)
+}
+
+func (l *privacyLoginsCmd) work(ctx context.Context, p *parts, t terms) error {
+	id, err := l.id(ctx, p)
+	if err != nil {
+		return err
+	}
+	sights := []inspection.Sight{{Person: id, What: delegation.StaffAudit}}
+	if err := p.dispatcher.RecordReading(ctx, commandLine(), sights); err != nil {
+		return fmt.Errorf("record what is read: %w", err)
+	}
+	const page = 1000
+	out := json.NewEncoder(t)
+	for before, beforeID := time.Now().Add(time.Hour), ""; ; {
+		some, err := p.vault.Logins(ctx, id, before, beforeID, page)
+		if err != nil {
+			return err
+		}
+		for _, one := range some {
+			if err := out.Encode(one); err != nil {
+				return fmt.Errorf("print the log-ins: %w", err)
+			}
+			before, beforeID = one.At, one.ID
+		}
+		if len(some) < page {
+			return nil
+		}
+	}
 }

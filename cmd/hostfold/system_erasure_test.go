@@ -290,6 +290,16 @@ func TestNothingOfAnErasedCustomerIsLeftButTheEncryptedFiscalCopy(t *testing.T) 
 	})
 	c.afterErasure()
 	p.Run(t, "", "projections", "verify") // redacted rows are those that a rebuild makes
+	// What the law wants kept is read on this machine alone.
+	for what, command := range map[string][]string{
+		personal["name"]:         {"audit", "replay", "--decrypt", "--stream", "user-" + c.user},
+		personal["billing name"]: {"audit", "replay", "--decrypt", "--stream", "account-" + c.account},
+		`"ip":"127.0.0.1"`:       {"privacy", "logins", c.user},
+	} {
+		if got := string(p.Run(t, "", command...)); !strings.Contains(got, what) {
+			t.Errorf("%v shows no %s:\n%s", command, what, got)
+		}
+	}
 
 	// After: nowhere; and what is planted in each place is found there alone.
 	p.Stop(t)

@@ -301,6 +301,7 @@ func tools() map[string]func() tool {
 		"privacy-erase":       func() tool { return new(privacyEraseCmd) },
 		"privacy-hold":        func() tool { return new(privacyHoldCmd) },
 		"privacy-lift":        func() tool { return new(privacyLiftCmd) },
+		"privacy-logins":      func() tool { return new(privacyLoginsCmd) },
 		"vault-rotate":        func() tool { return new(vaultRotateCmd) },
 	}
 }

@@ -138,6 +138,9 @@ func TestAKeyThatComesBackWithACopyIsDestroyedAgainWithAllThatIsKeptOfItsUser(t 
 	if err := w.vault.AddCredential(t.Context(), "cred_2", "usr_2", "password of another"); err != nil {
 		t.Fatal(err)
 	}
+	if err := w.vault.NoteLogin(t.Context(), "usr_1", firefox("192.0.2.7"), vault.LoginSuccess); err != nil {
+		t.Fatal(err)
+	}
 	before := copyOf(t, w.pool)
 	if err := w.vault.DestroyKey(t.Context(), "usr_1", eventstore.Profile, "erasure", system); err != nil {
 		t.Fatal(err)
@@ -158,6 +161,9 @@ func TestAKeyThatComesBackWithACopyIsDestroyedAgainWithAllThatIsKeptOfItsUser(t 
 	}
 	if ok, err := v.CheckPassword(t.Context(), "cred_1", "password of the erased"); err != nil || ok {
 		t.Errorf("the password of the erased user is back: %v", err)
+	}
+	if kept, err := v.Logins(t.Context(), "usr_1", time.Now().Add(time.Hour), "", 10); err != nil || len(kept) != 1 || kept[0].IP != "192.0.2.7" {
+		t.Errorf("of its log-ins, which are kept for a year, there are %+v, %v", kept, err)
 	}
 	if ok, err := v.CheckPassword(t.Context(), "cred_2", "password of another"); err != nil || !ok {
 		t.Errorf("another user's password is gone: %v", err)

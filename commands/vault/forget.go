@@ -10,14 +10,15 @@ import (
 	"github.com/hostfold/hostfold/eventstore"
 )
 
-// Forget deletes every row about a user: password hashes, sessions, log-in
-// history, whatever a table with a column user_id keeps. It may be repeated.
+// Forget deletes every row about a user: password hashes, sessions, whatever a
+// table with a column user_id keeps, but for log-ins, which the law wants kept for
+// a year (décret 2021-1362) and Clean deletes. It may be repeated.
 func (v *Vault) Forget(ctx context.Context, userID string) error {
 	err := pgx.BeginFunc(ctx, v.pool, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, `
 			SELECT table_name::text
 			FROM information_schema.columns
-			WHERE table_schema = 'vault' AND column_name = 'user_id'
+			WHERE table_schema = 'vault' AND column_name = 'user_id' AND table_name <> 'login'
 			ORDER BY 1`)
 		if err != nil {
 			return err

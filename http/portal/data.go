@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/hostfold/hostfold/commands"
+	"github.com/hostfold/hostfold/commands/vault"
 	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/privacy"
 	"github.com/hostfold/hostfold/projections"
@@ -27,6 +28,8 @@ type erasurePlan struct {
 	Invoices domain.Date
 	// Identity is the end of the archive of who somebody was.
 	Identity domain.Date
+	// Logins is the end of log-ins.
+	Logins domain.Date
 }
 
 func (p *pages) data(v *visit) error { return p.showData(v, http.StatusOK) }
@@ -63,7 +66,9 @@ func (p *pages) ownedAccounts(v *visit) (owned []projections.OwnAccount, err err
 // erasurePlan tells the dates as they would be today. Those that hold are told
 // by the erasure itself, which looks at every document.
 func (p *pages) erasurePlan(v *visit, owned []projections.OwnAccount) (plan erasurePlan, err error) {
-	plan.Identity = privacy.IdentityEnd(p.Clock())
+	now := p.Clock().UTC()
+	plan.Identity = privacy.IdentityEnd(now)
+	plan.Logins = domain.DateOf(now.Year(), now.Month()+vault.LoginsFor, now.Day())
 	last := 0
 	for _, a := range owned {
 		list, err := p.Reader.Invoices(v.r.Context(), v.caller.Grants, a.ID, "", projections.Page{Limit: 1})

@@ -260,7 +260,7 @@ func TestDataPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := page.texts(".plan dd"); len(got) != 3 || got[0] != "Tout de suite" || got[1] != fmt.Sprintf("1er janvier %d", year+11) {
+	if got := page.texts(".plan dd"); len(got) != 4 || got[0] != "Tout de suite" || got[1] != fmt.Sprintf("1er janvier %d", year+11) {
 		t.Errorf("the dates are %v", got)
 	}
 	page.Find("a[download]").Each(func(_ int, link *goquery.Selection) {
