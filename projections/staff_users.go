@@ -6,9 +6,11 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/delegation"
 	"github.com/hostfold/hostfold/domain/inspection"
 	"github.com/hostfold/hostfold/domain/user"
+	"github.com/hostfold/hostfold/eventstore"
 )
 
 // UserRow is one user as staff see it who look after users.
@@ -77,6 +79,39 @@ func (r *Reader) StaffUser(ctx context.Context, g delegation.Grants, id string) 
 		return UserRow{}, err
 	}
 	return row, nil
+}
+
+// IdleUser is a user that has nothing live.
+type IdleUser struct {
+	ID    string `db:"id"`
+	Email string `db:"email"`
+	// Tokens are the ids of its API tokens.
+	Tokens []string `db:"tokens"`
+}
+
+// IdleUsers are those of some users who are no staff, are not erased, and own no
+// account with a service, or with a domain name that has not expired on a day.
+// Whoever shows them records it.
+func (r *Reader) IdleUsers(ctx context.Context, g delegation.Grants, ids []string, today domain.Date) ([]IdleUser, error) {
+	if err := allow(g, "", delegation.StaffAccounts, delegation.Resource{Kind: user.Decider.Category}); err != nil {
+		return nil, err
+	}
+	rows, _ := r.db.Query(ctx, `
+		SELECT l.id, l.email, ARRAY(SELECT t.id FROM read.api_token t WHERE t.holder = l.id) AS tokens
+		FROM read.login l
+		WHERE l.id = ANY($1) AND l.email <> $2
+		  AND NOT EXISTS (SELECT 1 FROM read.staff_member s WHERE s.id = l.id AND s.active)
+		  AND NOT EXISTS (
+			SELECT 1 FROM read.account a
+			WHERE a.owner = l.id
+			  AND (EXISTS (SELECT 1 FROM read.service s WHERE s.account = a.id)
+			       OR EXISTS (SELECT 1 FROM read.domain_name d WHERE d.account = a.id AND d.expires_on >= $3)))
+		ORDER BY array_position($1, l.id)`, ids, eventstore.Erased, today)
+	found, err := pgx.CollectRows(rows, pgx.RowToStructByName[IdleUser])
+	if err != nil {
+		return nil, fmt.Errorf("find users with nothing live: %w", err)
+	}
+	return found, nil
 }
 
 // sawUsers records at whose log-in staff look.

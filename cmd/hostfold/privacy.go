@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hostfold/hostfold/commands"
+	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/delegation"
 	"github.com/hostfold/hostfold/domain/inspection"
 	"github.com/hostfold/hostfold/domain/privacy"
@@ -22,6 +23,7 @@ type privacyCmd struct {
 	Hold   privacyHoldCmd   `cmd:"" help:"Set a legal hold: nothing of the user is destroyed until it is lifted."`
 	Lift   privacyLiftCmd   `cmd:"" help:"Lift the legal hold."`
 	Logins privacyLoginsCmd `cmd:"" help:"Print the log-ins of a user, of the last twelve months, also of one that was erased. That they are read is recorded."`
+	Unused privacyUnusedCmd `cmd:"" help:"Print who has not logged in for years and has nothing live, so that you warn and then erase them. That it is read is recorded."`
 }
 
 // Person names a user.
@@ -205,4 +207,59 @@ func (l *privacyLoginsCmd) work(ctx context.Context, p *parts, t terms) error {
 			return nil
 		}
 	}
+}
+
+// privacyUnusedCmd prints who does not come any more.
+type privacyUnusedCmd struct {
+	Backends `json:"-"`
+	Years    int `help:"How many years without a log-in, and without a use of an API token." default:"2" placeholder:"N"`
+}
+
+// Run reads here or in the running server.
+func (u *privacyUnusedCmd) Run(ctx context.Context, g *Globals, c *console) error {
+	if u.Years < 1 {
+		return fmt.Errorf("%w: --years is %d: give 1 or more", errUsage, u.Years)
+	}
+	return runTool(ctx, g, u.Backends, c, "privacy-unused", u)
+}
+
+func (u *privacyUnusedCmd) work(ctx context.Context, p *parts, t terms) error {
+	call := commandLine()
+	sights := []inspection.Sight{{Account: inspection.Everybody, What: delegation.StaffAccounts}}
+	if err := p.dispatcher.RecordReading(ctx, call, sights); err != nil {
+		return fmt.Errorf("record what is read: %w", err)
+	}
+	now := time.Now().UTC()
+	since := now.AddDate(-u.Years, 0, 0)
+	gone, err := p.vault.Unused(ctx, since)
+	if err != nil {
+		return err
+	}
+	last, ids := map[string]time.Time{}, make([]string, len(gone))
+	for i, g := range gone {
+		last[g.UserID], ids[i] = g.At, g.UserID
+	}
+	idle, err := p.reader.IdleUsers(ctx, call.Grants, ids, domain.DateOf(now.Year(), now.Month(), now.Day()))
+	if err != nil {
+		return err
+	}
+	for _, one := range idle {
+		uses, err := p.vault.APITokenUses(ctx, one.Tokens)
+		if err != nil {
+			return err
+		}
+		came := last[one.ID]
+		for _, used := range uses {
+			if used.After(came) {
+				came = used
+			}
+		}
+		if !came.Before(since) {
+			continue
+		}
+		if _, err := fmt.Fprintf(t, "%s %s %s\n", came.UTC().Format(time.DateOnly), one.ID, one.Email); err != nil {
+			return err
+		}
+	}
+	return nil
 }

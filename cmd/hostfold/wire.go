@@ -302,6 +302,7 @@ func tools() map[string]func() tool {
 		"privacy-hold":        func() tool { return new(privacyHoldCmd) },
 		"privacy-lift":        func() tool { return new(privacyLiftCmd) },
 		"privacy-logins":      func() tool { return new(privacyLoginsCmd) },
+		"privacy-unused":      func() tool { return new(privacyUnusedCmd) },
 		"vault-rotate":        func() tool { return new(vaultRotateCmd) },
 	}
 }

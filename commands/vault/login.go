@@ -94,6 +94,41 @@ func (v *Vault) Logins(ctx context.Context, userID string, before time.Time, bef
 	return all, nil
 }
 
+// deleteLogins leaves the last one of each user that can log in.
+const deleteLogins = `
+	DELETE FROM vault.login l
+	WHERE at <= $1
+	  AND NOT (outcome = 'success'
+	           AND EXISTS (SELECT 1 FROM vault.credential c WHERE c.user_id = l.user_id)
+	           AND NOT EXISTS (SELECT 1 FROM vault.login n
+	                           WHERE n.user_id = l.user_id AND n.outcome = 'success' AND (n.at, n.id) > (l.at, l.id)))`
+
+// LastLogin is when a user last logged in.
+type LastLogin struct {
+	UserID string
+	At     time.Time
+}
+
+// Unused are the users that can log in and have neither done so since a time nor
+// got a password, who has not come for longest first. Who never logged in got its
+// first password when it registered.
+func (v *Vault) Unused(ctx context.Context, since time.Time) ([]LastLogin, error) {
+	rows, err := v.pool.Query(ctx, `
+		SELECT user_id, max(at) AS at
+		FROM (SELECT user_id, created_at AS at FROM vault.credential
+		      UNION ALL
+		      SELECT user_id, at FROM vault.login WHERE outcome = 'success') t
+		WHERE EXISTS (SELECT 1 FROM vault.credential c WHERE c.user_id = t.user_id)
+		GROUP BY user_id
+		HAVING max(at) < $1
+		ORDER BY 2, 1`, since)
+	if err != nil {
+		return nil, away("look who does not log in", err)
+	}
+	found, err := pgx.CollectRows(rows, pgx.RowToStructByName[LastLogin])
+	return found, away("look who does not log in", err)
+}
+
 // Failures are the failed log-ins of one user in one hour.
 type Failures struct {
 	UserID string

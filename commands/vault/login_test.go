@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -634,6 +635,62 @@ func TestLogInsAreRememberedForAYear(t *testing.T) {
 	}
 	if err := v.Clean(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestTheDayOfTheLastLogInIsKeptOfWhoCanLogIn(t *testing.T) {
+	t.Parallel()
+	db, c := vaulttest.Database(t), &clock{now: commandtest.Noon}
+	v := vaulttest.OpenWith(t, db, commandtest.Engine(t), filepath.Join(t.TempDir(), "kek"), c.read)
+	ctx, began := t.Context(), c.now
+	for _, id := range []string{"usr_1", "usr_2", "usr_3"} {
+		if err := v.AddCredential(ctx, "cred_"+id, id, "tulip bridge copper nine"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	enter := func(id string) {
+		t.Helper()
+		if err := v.NoteLogin(ctx, id, firefox("192.0.2.7"), vault.LoginSuccess); err != nil {
+			t.Fatal(err)
+		}
+	}
+	enter("usr_1")
+	c.now = began.Add(time.Hour)
+	enter("usr_1")
+	enter("usr_3")
+	if err := v.Forget(ctx, "usr_3"); err != nil { // it is erased
+		t.Fatal(err)
+	}
+	unused := func(at time.Time) (found []vault.LastLogin) {
+		t.Helper()
+		c.now = at
+		if err := v.Clean(ctx); err != nil {
+			t.Fatal(err)
+		}
+		found, err := v.Unused(ctx, at.AddDate(-2, 0, 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range found {
+			found[i].At = found[i].At.UTC()
+		}
+		return found
+	}
+	if got := unused(began.AddDate(2, 0, 0)); len(got) != 0 {
+		t.Errorf("on the day: %+v", got)
+	}
+	late := began.AddDate(2, 0, 1)
+	want := []vault.LastLogin{{UserID: "usr_2", At: began}, {UserID: "usr_1", At: began.Add(time.Hour)}}
+	if got := unused(late); !slices.Equal(got, want) {
+		t.Errorf("a day later: %+v, want %+v", got, want)
+	}
+	var kept string
+	if err := db.QueryRow(ctx, `SELECT string_agg(user_id || browser || system || length(ip_sealed), ' ') FROM vault.login`).Scan(&kept); err != nil || kept != "usr_10" {
+		t.Errorf("of the log-ins there is %q, %v", kept, err)
+	}
+	enter("usr_1")
+	if got := unused(late); !slices.Equal(got, want[:1]) {
+		t.Errorf("after another log-in: %+v, want %+v", got, want[:1])
 	}
 }
 

@@ -311,7 +311,8 @@ func (v *Vault) EndSessions(ctx context.Context, userID, except string) error {
 }
 
 // Clean deletes what is over: sessions, counters, devices, mailed links, and
-// log-ins older than LoginsFor.
+// log-ins older than LoginsFor; of the last one of a user that can log in the day
+// stays, see Unused.
 func (v *Vault) Clean(ctx context.Context) error {
 	now := v.clock()
 	for _, c := range []struct {
@@ -323,7 +324,8 @@ func (v *Vault) Clean(ctx context.Context) error {
 		{"devices", `DELETE FROM vault.known_device WHERE seen_at <= $1`, now.Add(-knownFor)},
 		{"challenges", `DELETE FROM vault.challenge WHERE expires_at <= $1`, now},
 		{"mailed links", `DELETE FROM vault.mail_token WHERE expires_at <= $1`, now},
-		{"log-ins", `DELETE FROM vault.login WHERE at <= $1`, loginsSince(now)},
+		{"log-ins", deleteLogins, loginsSince(now)},
+		{"log-ins", `UPDATE vault.login SET browser = '', system = '', ip_sealed = '' WHERE at <= $1 AND ip_sealed <> ''`, loginsSince(now)},
 	} {
 		if _, err := v.pool.Exec(ctx, c.sql, c.before); err != nil {
 			return away("delete old "+c.what, err)
