@@ -43,7 +43,7 @@ type held struct {
 	of     map[string]string
 	onHold map[string]bool
 	// ended is when the contract of the user and of accounts ended that were closed
-	// before.
+	// before, and so of the accounts' contacts.
 	ended map[string]time.Time
 }
 
@@ -89,6 +89,11 @@ func (d *Dispatcher) heldOf(ctx context.Context, userID string) (held, error) {
 			h.billed = max(h.billed, m.OccurredAt.Year(), m.RecordedAt.Year())
 		}
 	})
+	for _, id := range h.streams[contact.Decider.Category] {
+		c, missing := Load(ctx, d.Streams(), contact.Decider.At(id))
+		err = errors.Join(err, missing)
+		h.ended[id] = h.ended[c.Account]
+	}
 	return h, err
 }
 

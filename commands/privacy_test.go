@@ -334,6 +334,7 @@ func TestWhoACustomerWasIsKeptForFiveYears(t *testing.T) {
 	t.Run("after the closing, if that was before", func(t *testing.T) {
 		t.Parallel()
 		s, id := newCustomer(t)
+		holder := s.contact("acc_1", false)
 		do(s, says[account.Account, account.Event]{account.Decider.At("acc_1"), account.Closed{Owner: id}})
 		do(s, says[account.Account, account.Event]{account.Decider.At("acc_1"), account.Reopened{Owner: id}})
 		s.at(commandtest.Noon.AddDate(1, 0, 0))
@@ -342,8 +343,10 @@ func TestWhoACustomerWasIsKeptForFiveYears(t *testing.T) {
 		do(s, says[user.User, user.Event]{user.Decider.At(id), user.Closed{}})
 		s.at(commandtest.Noon.AddDate(6, 6, 0))
 		accepted := s.ask(id)
-		if of, own := s.identity(accepted, "acc_1"), s.identity(accepted, id); of.After != "2032-03-11" || own.After != "2033-03-11" {
-			t.Errorf("kept are %+v and %+v", of, own)
+		for subject, until := range map[string]domain.Date{"acc_1": "2032-03-11", holder: "2032-03-11", id: "2033-03-11"} {
+			if key := s.identity(accepted, subject); key.After != until {
+				t.Errorf("%s is kept until %s, want %s", subject, key.After, until)
+			}
 		}
 		s.erase(id)
 		if wait := s.ends(id, s.identity(accepted, "acc_1")); wait != 0 {
