@@ -699,17 +699,45 @@ func TestAnErasureErasesContacts(t *testing.T) {
 
 func TestAnAddressThatNobodyHasShownToReadErasesNothingElsewhere(t *testing.T) {
 	t.Parallel()
-	s, attacker := newCustomer(t) // has registered zoe@example.com, and cannot read its mail
-	id := s.contact("acc_2", false)
-	email := "zoe@example.com"
-	if _, err := commands.Execute(t.Context(), s.Dispatcher, under("acc_2"), commands.AmendContact{ContactID: id, Amendment: contact.Amendment{Email: &email}}); err != nil {
-		t.Fatal(err)
-	}
-	s.ask(attacker)
-	if err := s.EraseSubject(t.Context(), commandtest.SystemCall(), attacker); err != nil {
-		t.Fatal(err)
-	}
-	if got := load(s, contact.Decider.At(id)); got.Status != contact.StatusActive || got.Details.Name != "Ana Souza" {
-		t.Errorf("%+v", got)
+	for name, followed := range map[string]bool{
+		"and its mail was not read":                  false,
+		"and its reader followed the link elsewhere": true,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, attacker := newCustomer(t) // has registered zoe@example.com, and cannot read its mail
+			if followed {
+				s.told(attacker, user.Registered{}, func(call commands.Call, m eventstore.Meta) error {
+					return s.MailVerification(t.Context(), call, m.EventID, s.now, attacker)
+				})
+				if _, err := s.VerifyEmail(t.Context(), anyone(), commands.VerifyEmail{Token: s.secret(mailtext.VerifyEmail), IP: "192.0.2.7"}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if u := s.user(attacker); u.Verified != followed || u.Proven() {
+				t.Fatalf("verified %v, proven %v", u.Verified, u.Proven())
+			}
+			id := s.contact("acc_2", false)
+			email := "zoe@example.com"
+			if _, err := commands.Execute(t.Context(), s.Dispatcher, under("acc_2"), commands.AmendContact{ContactID: id, Amendment: contact.Amendment{Email: &email}}); err != nil {
+				t.Fatal(err)
+			}
+			invited, err := s.InviteDelegate(t.Context(), under("acc_2"), commands.InviteDelegate{
+				AccountID: "acc_2", Email: email, Terms: delegation.Terms{Permissions: []domain.Permission{delegation.ProfileRead}},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.ask(attacker)
+			if err := s.EraseSubject(t.Context(), commandtest.SystemCall(), attacker); err != nil {
+				t.Fatal(err)
+			}
+			if got := load(s, contact.Decider.At(id)); got.Status != contact.StatusActive || got.Details.Name != "Ana Souza" {
+				t.Errorf("%+v", got)
+			}
+			if got := load(s, delegation.Decider.At(invited.ID)); got.Email != email {
+				t.Errorf("invited is %s", got.Email)
+			}
+		})
 	}
 }

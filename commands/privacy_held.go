@@ -190,8 +190,8 @@ func (d *Dispatcher) MessagesTo(ctx context.Context, userID string) ([]string, e
 	return d.about(ctx, message.Decider.Category, slices.Compact(ids)...)
 }
 
-// invitations finds those that name the user, now or by an address that it had,
-// or are of its accounts. Mails of offers name the owner, too, under the offer's
+// invitations finds those that name the user, by the address that it has proven
+// whole or since it accepted, or are of its accounts. Mails of offers name the owner, too, under the offer's
 // key.
 func (d *Dispatcher) invitations(ctx context.Context, h *held) error {
 	u, err := Load(ctx, d.Streams(), user.Decider.At(h.user))
@@ -229,7 +229,7 @@ func (d *Dispatcher) invitations(ctx context.Context, h *held) error {
 			subject, named = fact.Transfer, fact.To
 		}
 		of[subject] = m.Account
-		if subject != "" && (named == h.user || slices.Contains(h.accounts, m.Account) || u.Email != eventstore.Erased && user.NormalEmail(email) == user.NormalEmail(u.Email)) {
+		if subject != "" && (named == h.user || slices.Contains(h.accounts, m.Account) || u.Proven() && u.Email != eventstore.Erased && user.NormalEmail(email) == user.NormalEmail(u.Email)) {
 			found[subject] = true
 		}
 		return nil
@@ -254,10 +254,10 @@ func (h *held) belongs(subject, account string) {
 }
 
 // contactsOf finds the contacts of other accounts that have the user's address.
-// An address that the user has not shown to read is anybody's.
+// An address that the user has not proven whole is anybody's.
 func (d *Dispatcher) contactsOf(ctx context.Context, h *held) error {
 	u, err := Load(ctx, d.Streams(), user.Decider.At(h.user))
-	if err != nil || !u.Verified || u.Email == eventstore.Erased {
+	if err != nil || !u.Proven() || u.Email == eventstore.Erased {
 		return err
 	}
 	found := map[string]bool{}

@@ -9,6 +9,11 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/hostfold/hostfold/commands"
+	"github.com/hostfold/hostfold/commands/mailtext"
 )
 
 func TestAnExportHoldsWhatIsHeld(t *testing.T) {
@@ -236,6 +241,21 @@ func TestAnExportHoldsWhatIsHeldOnOthersAccounts(t *testing.T) {
 	a = s.must(t, s.alice, http.MethodGet, "/v1/accounts/"+s.alice.account+"/export", "", 200)
 	if err := json.Unmarshal(a.body, &hers); err != nil || !slices.Equal(hers.APITokens, []token{{"secret token"}}) {
 		t.Errorf("the account's tokens %v, %v", hers.APITokens, err)
+	}
+	// Whose mail somebody else reads gets nothing of what was sent there.
+	dan, cause := s.signUp(t, "dan"), uuid.New()
+	if err := s.dispatcher.MailVerification(t.Context(), system(), cause, s.clock(), dan.id); err != nil {
+		t.Fatal(err)
+	}
+	secret, found, err := s.vault.MailSecret(t.Context(), commands.MessageID(cause, mailtext.VerifyEmail, dan.id))
+	if err != nil || !found {
+		t.Fatal("no mail was queued", err)
+	}
+	s.must(t, nobody, http.MethodPost, "/v1/users/verify-email", `{"token":"`+secret+`"}`, http.StatusNoContent)
+	meant, _ := s.invite(t, s.bob, "dan@example.com", onTickets)
+	s.Settle()
+	if his := s.must(t, dan, http.MethodGet, "/v1/me/export", "", 200); strings.Contains(string(his.body), meant) || !strings.Contains(string(his.body), `"email_verified":true`) {
+		t.Errorf("the export of who does not read the mail: %s", his.body)
 	}
 	if other := s.must(t, s.bob, http.MethodGet, "/v1/me/export", "", 200); strings.Contains(string(other.body), "secret token") {
 		t.Errorf("another person's export: %s", other.body)

@@ -297,6 +297,10 @@ func (x *Export) events(ctx context.Context, account string, add func(any)) erro
 	}
 }
 
+// ownAddress is the address of the user $1, in lower case, when it was proven
+// whole: by its mail and its password together.
+const ownAddress = `(SELECT lower(email) FROM read.login WHERE id = $1 AND email_verified AND NOT email_apart)`
+
 // User writes all that is held about the caller; kept is what is kept outside
 // of the log and its read models, such as sessions, by name.
 func (x *Export) User(ctx context.Context, kept map[string]any, w io.Writer) error {
@@ -311,19 +315,19 @@ func (x *Export) User(ctx context.Context, kept map[string]any, w io.Writer) err
 		SELECT `+contactColumns+`
 		FROM read.contact
 		WHERE email_verified AND email <> '[erased]'
-		  AND lower(email) = (SELECT lower(email) FROM read.login WHERE id = $1 AND email_verified)
+		  AND lower(email) = `+ownAddress+`
 		ORDER BY created_at, id`, x.grants.User, nil)
 	// What the caller holds on others' accounts, and what its address was offered.
 	section(ctx, x, d, "delegations", `
 		SELECT `+delegationColumns+`
 		FROM read.delegation
 		WHERE holder = $1
-		   OR email <> '[erased]' AND lower(email) = (SELECT lower(email) FROM read.login WHERE id = $1 AND email_verified)
+		   OR email <> '[erased]' AND lower(email) = `+ownAddress+`
 		ORDER BY created_at, id`, x.grants.User, func(row DelegationRow) (any, error) { return ofAccount[DelegationRow]{row.Account, row}, nil })
 	section(ctx, x, d, "ownership_transfers", `
 		SELECT `+transferColumns+`
 		FROM read.ownership_transfer
-		WHERE email <> '[erased]' AND lower(email) = (SELECT lower(email) FROM read.login WHERE id = $1 AND email_verified)
+		WHERE email <> '[erased]' AND lower(email) = `+ownAddress+`
 		ORDER BY created_at, id`, x.grants.User, func(row TransferRow) (any, error) { return ofAccount[TransferRow]{row.Account, row}, nil })
 	section(ctx, x, d, "api_tokens", `SELECT `+programColumns+` FROM read.api_token WHERE holder = $1 ORDER BY created_at, id`,
 		x.grants.User, func(row APITokenRow) (any, error) { return ofAccount[APITokenRow]{row.Account, row}, nil })

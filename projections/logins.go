@@ -17,6 +17,9 @@ type LoginRow struct {
 	Name          string      `db:"name" json:"name"`
 	Locale        user.Locale `db:"locale" json:"locale"`
 	EmailVerified bool        `db:"email_verified" json:"email_verified"`
+	// EmailApart is true while who reads the address's mail may be another than who
+	// knows the password.
+	EmailApart bool `db:"email_apart" json:"-"`
 	// SecondFactor is true when a password alone does not log in.
 	SecondFactor  bool          `db:"second_factor" json:"second_factor"`
 	SecondFactors SecondFactors `db:"second_factors,jsonb" json:"second_factors"`
@@ -80,7 +83,7 @@ func (r *LoginRow) settle() {
 	}
 }
 
-const loginColumns = `id, email, name, locale, email_verified, second_factor, second_factors, passkeys, factor_reset, stream_revision`
+const loginColumns = `id, email, name, locale, email_verified, email_apart, second_factor, second_factors, passkeys, factor_reset, stream_revision`
 
 // logins keeps read.login. Logging in does not read it.
 func logins() Model {
@@ -93,12 +96,13 @@ func logins() Model {
 			row := rows.Get(m.AggregateID)
 			row.Name, row.Locale = e.Name, e.Locale
 		}),
-		On(func(rows *Rows[LoginRow], _ user.EmailVerified, m Meta) {
-			rows.Get(m.AggregateID).EmailVerified = true
+		On(func(rows *Rows[LoginRow], e user.EmailVerified, m Meta) {
+			row := rows.Get(m.AggregateID)
+			row.EmailVerified, row.EmailApart = true, e.Apart
 		}),
 		On(func(rows *Rows[LoginRow], e user.EmailChanged, m Meta) {
 			row := rows.Get(m.AggregateID)
-			row.Email, row.EmailVerified = e.Email, true
+			row.Email, row.EmailVerified, row.EmailApart = e.Email, true, false
 		}),
 		On(func(rows *Rows[LoginRow], _ user.TOTPConfirmed, m Meta) {
 			row := rows.Get(m.AggregateID)
