@@ -120,6 +120,60 @@ func TestWhoInvitesIsErasedFromTheMail(t *testing.T) {
 	}
 }
 
+// TestAMailThatAHoldKeptGoesWithItsKey erases who was invited to an account whose
+// owner is under a legal hold: the mail goes once the hold is lifted.
+func TestAMailThatAHoldKeptGoesWithItsKey(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	c := newCompany(t, mail.Folder{Dir: dir})
+	c.start()
+	bob := c.also("bob")
+	run(c, commands.SetLegalHold{UserID: c.owner, Reference: "2026/17"})
+	_, err := c.InviteDelegate(t.Context(), as(c.owner), commands.InviteDelegate{
+		AccountID: "acc_1", Email: "bob@example.com", Terms: delegation.Terms{Permissions: []domain.Permission{"*"}, Scope: delegation.Scope{All: true}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.waitFor("message.sent.", 1)
+	if _, err := c.RequestErasureFor(t.Context(), commandtest.SystemCall(), commands.RequestErasureFor{UserID: bob}); err != nil {
+		t.Fatal(err)
+	}
+	c.waitFor("privacy.subject_key_destroyed.", 1) // bob's own
+	c.stop()
+	kept := func() (files, jobs int) {
+		t.Helper()
+		mails, err := filepath.Glob(filepath.Join(dir, "*.eml"))
+		if err == nil {
+			err = c.db.QueryRow(t.Context(), `SELECT count(*) FROM river.river_job WHERE kind = $1`, mail.Send{}.Kind()).Scan(&jobs)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(mails), jobs
+	}
+	if files, jobs := kept(); files != 1 || jobs != 1 || len(c.timers()) != 2 { // of the invitation, and of its mail
+		t.Errorf("under the hold %d mails, %d jobs, and timers %v", files, jobs, c.timers())
+	}
+	run(c, commands.LiftLegalHold{UserID: c.owner})
+	tomorrow := time.Now().Add(25 * time.Hour)
+	c.Clock = func() time.Time { return tomorrow }
+	if _, err := c.db.Exec(t.Context(), `UPDATE river.river_job SET scheduled_at = now(), state = 'available' WHERE kind = 'end_retention'`); err != nil {
+		t.Fatal(err)
+	}
+	c.start()
+	c.waitFor("privacy.subject_key_destroyed.", 3)
+	c.emptied(dir)
+	c.stop() // after what the jobs have begun
+	if files, jobs := kept(); files != 0 || jobs != 0 {
+		t.Errorf("after it %d mails, %d jobs", files, jobs)
+	}
+	e, _, err := c.Codec.Decode(t.Context(), c.waitFor("message.queued.", 1)[0])
+	if m, ok := e.(message.Queued); err != nil || !ok || m.Text != eventstore.Erased || m.Recipient != eventstore.Erased {
+		t.Errorf("the mail reads %+v, %v", e, err)
+	}
+}
+
 // emptied waits until nothing is left of the mails in a folder.
 func (c *company) emptied(dir string) {
 	c.t.Helper()
