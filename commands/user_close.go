@@ -102,7 +102,7 @@ func (c closeUser) Decide(u user.User, env Env) ([]user.Event, error) {
 // LockUser keeps a user out until it is unlocked.
 type LockUser struct {
 	UserID string `json:"-"`
-	Reason string `json:"reason" doc:"For the record; the user is not told."`
+	Reason string `json:"reason" doc:"For the record; the user is not told of it, but finds it in its export."`
 }
 
 // LockUser ends the user's sessions, too. It is refused for staff, who are

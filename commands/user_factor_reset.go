@@ -24,7 +24,7 @@ import (
 // told at all its addresses, and nothing happens for a day.
 type RequestFactorReset struct {
 	UserID string `json:"-"`
-	Reason string `json:"reason" doc:"How you made sure that it is this person, for the record; the user is not told."`
+	Reason string `json:"reason" doc:"How you made sure that it is this person, for the record; the user is not told of it, but finds it in its export."`
 }
 
 // AwaitedFactorReset is a reset that waits.

@@ -23,7 +23,8 @@ type FactorReset struct {
 // cancels that.
 type FactorResetRequested struct {
 	Reset string `json:"reset"`
-	// Reason is how staff made sure of it; the user is not told.
+	// Reason is how staff made sure of it; the user is not told of it, but finds it
+	// in its export.
 	Reason        string    `json:"reason" personal:"self,profile"`
 	TakesEffectAt time.Time `json:"takes_effect_at"`
 }
