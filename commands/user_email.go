@@ -53,7 +53,7 @@ func (d *Dispatcher) VerifyEmail(ctx context.Context, call Call, cmd VerifyEmail
 		if apart && cmd.Together {
 			return Receipt{}, ErrNotYourLink
 		}
-		receipt, err = Execute(ctx, d, call.Step("verify"), verifyEmail{followed.UserID, followed.mailedTo, apart})
+		receipt, err = d.verify(ctx, call, verifyEmail{followed.UserID, followed.mailedTo, apart})
 	case vault.ChangeEmail:
 		if apart {
 			return Receipt{}, ErrNotYourLink
@@ -66,6 +66,24 @@ func (d *Dispatcher) VerifyEmail(ctx context.Context, call Call, cmd VerifyEmail
 		return Receipt{}, err
 	}
 	return receipt, d.Vault.SpendMailToken(ctx, followed.ID)
+}
+
+// verify notes that the mail was read. If second factors go with it, the sessions
+// do, too: a stranger may have opened them.
+func (d *Dispatcher) verify(ctx context.Context, call Call, verify verifyEmail) (Receipt, error) {
+	u, err := Load(ctx, d.Streams(), verify.Target())
+	if err != nil {
+		return Receipt{}, err
+	}
+	events, err := verify.Decide(u, Env{})
+	if err != nil {
+		return Receipt{}, err
+	}
+	change := func() (Receipt, error) { return Execute(ctx, d, call.Step("verify"), verify) }
+	if len(events) < 2 {
+		return change()
+	}
+	return exceptSession(ctx, d, verify.user, "", func() (Receipt, error) { return d.giveUp(ctx, verify.user, u, events, change) })
 }
 
 // changeEmail gives a user an address that it has proven. Before that the

@@ -334,6 +334,8 @@ func (d *Dispatcher) answer(ctx context.Context, call Call, cmd OpenSession) (Op
 	}
 	if c.Purpose == vault.SecondFactor {
 		attempt = attempt.After(c.Attempt)
+	} else {
+		who.user.Passkeys = who.user.LogInAlone()
 	}
 	opened, err := d.answered(ctx, call, cmd, who, attempt)
 	return opened, d.unanswered(asked, attempt, err)

@@ -103,10 +103,20 @@ func (d *Dispatcher) changedPassword(ctx context.Context, call Call, cmd ChangeP
 }
 
 // endingSessions makes a change after which a user's sessions are over, except
+// one, and so are mailed links that would set a password or an address.
+func endingSessions(ctx context.Context, d *Dispatcher, id, except string, change func() (Receipt, error)) (Receipt, error) {
+	receipt, err := exceptSession(ctx, d, id, except, change)
+	if err != nil {
+		return Receipt{}, err
+	}
+	return receipt, d.Vault.EndMailTokens(ctx, id, vault.ChangeEmail, vault.ResetPassword)
+}
+
+// exceptSession makes a change after which a user's sessions are over, except
 // one. They end before it and again after it: a crash between the two leaves
 // none that was open before, and one that is opened meanwhile looks at the
 // user again.
-func endingSessions(ctx context.Context, d *Dispatcher, id, except string, change func() (Receipt, error)) (Receipt, error) {
+func exceptSession(ctx context.Context, d *Dispatcher, id, except string, change func() (Receipt, error)) (Receipt, error) {
 	if err := d.Vault.EndSessions(ctx, id, except); err != nil {
 		return Receipt{}, err
 	}
@@ -114,10 +124,7 @@ func endingSessions(ctx context.Context, d *Dispatcher, id, except string, chang
 	if err != nil {
 		return Receipt{}, err
 	}
-	if err := d.Vault.EndSessions(ctx, id, except); err != nil {
-		return Receipt{}, err
-	}
-	return receipt, d.Vault.EndMailTokens(ctx, id, vault.ChangeEmail, vault.ResetPassword)
+	return receipt, d.Vault.EndSessions(ctx, id, except)
 }
 
 type changePassword struct{ user, checked, credential string }
@@ -195,8 +202,8 @@ type ResetPassword struct {
 }
 
 // ResetPassword sets the password and ends all sessions. It opens none: a
-// second factor is asked for at the next log-in as at any, unless the address
-// was another's until now (user.ResetPassword).
+// second factor is asked for at the next log-in as at any, unless nobody had
+// shown to read the mail when it was set up (user.ResetPassword).
 func (d *Dispatcher) ResetPassword(ctx context.Context, call Call, cmd ResetPassword) error {
 	ctx, cancel := d.bound(ctx)
 	defer cancel()

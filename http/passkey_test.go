@@ -400,12 +400,15 @@ func TestAPasskeyThatMayHaveBeenCopiedIsTold(t *testing.T) {
 	}
 }
 
-// setPassword has the owner of an address set a password by the mail of a reset.
-func (w *world) setPassword(t *testing.T, mails *post, email, password string) {
+// nextPassword is what the owner of an address sets by mail.
+const nextPassword = "lantern gravel oyster six"
+
+// setPassword has the owner of an address set nextPassword by the mail of a reset.
+func (w *world) setPassword(t *testing.T, mails *post, email string) {
 	t.Helper()
 	w.must(t, nobody, http.MethodPost, "/v1/password-resets", fmt.Sprintf(`{"email":%q}`, email), 202)
 	secret := mails.secretIn(t, email, "reset-password")
-	w.must(t, nobody, http.MethodPost, "/v1/password-resets/confirm", fmt.Sprintf(`{"token":%q,"password":%q}`, secret, password), 204)
+	w.must(t, nobody, http.MethodPost, "/v1/password-resets/confirm", fmt.Sprintf(`{"token":%q,"password":%q}`, secret, nextPassword), 204)
 }
 
 // enterBy tries to log in with a passkey alone.
@@ -417,7 +420,6 @@ func (w *world) enterBy(t *testing.T, d *device) answer {
 
 func TestWhoRegistersAnothersAddressKeepsNothingOfIt(t *testing.T) {
 	t.Parallel()
-	const own = "lantern gravel oyster six"
 	for name, followed := range map[string]bool{"a reset": false, "a reset after a link that was followed unasked": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -430,17 +432,50 @@ func TestWhoRegistersAnothersAddressKeepsNothingOfIt(t *testing.T) {
 			mails.says(t, eve.email, "A passkey was added")
 			if followed {
 				w.must(t, nobody, http.MethodPost, "/v1/users/verify-email", tokenBody(link), 204)
+				mails.says(t, eve.email, "may have been somebody else's")
+				if a := w.enterBy(t, phone); a.status != 401 {
+					t.Errorf("Eve's passkey, once another has shown to read the mail: %d %s", a.status, a.body)
+				}
 			}
-			w.setPassword(t, mails, eve.email, own)
+			w.setPassword(t, mails, eve.email)
 			mails.says(t, eve.email, "may have been somebody else's")
 			w.play(t,
-				step{"the owner", nobody, "POST", "/v1/sessions", fmt.Sprintf(`{"email":%q,"password":%q}`, eve.email, own), nil, 201, "", nil},
+				step{"the owner", nobody, "POST", "/v1/sessions", fmt.Sprintf(`{"email":%q,"password":%q}`, eve.email, nextPassword), nil, 201, "", nil},
 				step{"Eve's session", eve, "GET", "/v1/me", "", nil, 401, "unauthenticated", nil},
 			)
 			if a := w.enterBy(t, phone); a.status != 401 || a.code(t) != "wrong_code" {
 				t.Errorf("Eve's passkey: %d %s", a.status, a.body)
 			}
 		})
+	}
+}
+
+// TestAFactorOfAStrangerOpensNothingAfterAReset is of a factor that came once the
+// owner had followed the link unasked: it keeps the owner out, until staff help,
+// and lets nobody in.
+func TestAFactorOfAStrangerOpensNothingAfterAReset(t *testing.T) {
+	t.Parallel()
+	w := withPasskeys(t)
+	mails := w.post(t)
+	boss := w.staff(t)
+	eve := w.signUp(t, "victim") // by Eve, with the address of another
+	w.must(t, nobody, http.MethodPost, "/v1/users/verify-email", tokenBody(mails.secret(t, eve.email)), 204)
+	phone := newDevice(t)
+	w.register(t, eve, phone)
+	w.must(t, party{token: w.enterBy(t, phone).text(t, "token")}, http.MethodGet, "/v1/me", "", 200)
+	w.setPassword(t, mails, eve.email)
+	w.play(t,
+		step{"the owner", nobody, "POST", "/v1/sessions", fmt.Sprintf(`{"email":%q,"password":%q}`, eve.email, nextPassword), nil, 401, "second_factor_required", nil},
+		step{"Eve's session", eve, "GET", "/v1/me", "", nil, 401, "unauthenticated", nil},
+		step{"nobody is hired", boss, "POST", "/v1/staff/members", `{"email":"victim@example.com","role":"admin"}`, nil, 409, "no_such_user", nil},
+		step{"the owner asks for help", boss, "POST", "/v1/staff/users/" + eve.id + "/factor-reset", `{"reason":"Saw the passport."}`, nil, 200, "", nil},
+	)
+	if a := w.enterBy(t, phone); a.status != 401 || a.code(t) != "wrong_code" {
+		t.Errorf("Eve's passkey: %d %s", a.status, a.body)
+	}
+	w.Settle()
+	if a := w.must(t, boss, http.MethodGet, "/v1/staff/users/"+eve.id, "", 200); !strings.Contains(string(a.body), `"waiting"`) {
+		t.Errorf("Eve has stopped the help: %s", a.body)
 	}
 }
 
@@ -459,7 +494,7 @@ func TestNobodyBecomesStaffInAnothersPlace(t *testing.T) {
 		step{"the colleague follows the link unasked", nobody, "POST", "/v1/users/verify-email", tokenBody(link), nil, 204, "", nil},
 		step{"while that may be another than who has the password", boss, "POST", "/v1/staff/members", hire, nil, 409, "no_such_user", nil},
 	)
-	w.setPassword(t, mails, eve.email, "lantern gravel oyster six")
+	w.setPassword(t, mails, eve.email)
 	w.must(t, boss, http.MethodPost, "/v1/staff/members", hire, 201)
 	if a := w.enterBy(t, phone); a.status != 401 {
 		t.Errorf("Eve is in, with a passkey that nobody but her ever had: %d %s", a.status, a.body)

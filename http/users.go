@@ -65,7 +65,8 @@ func (a *api) users() {
 		public: true, known: true, limited: true, refuses: []int{http.StatusForbidden},
 		notes: "The token of a mailed link, of a registration or of a change of address. It can be used once. " +
 			"That of a change of address is followed in a session of its user. In one, a registration is proven whole; " +
-			"without one somebody else may know the password, so the user is not hired, and a password reset removes its second factors.",
+			"without one somebody else may know the password: second factors that were set up before are removed, with the sessions, " +
+			"the user is not hired, and a password reset revokes its API tokens.",
 	}, func(r *request, c *commands.VerifyEmail) { c.IP = a.Source(r.raw).IP }, a.Dispatcher.VerifyEmail)
 	silently(a, operation{
 		method: http.MethodPost, path: "/v1/users/stop-factor-reset", summary: "Keep second factors that are about to be removed", status: http.StatusNoContent,
@@ -119,7 +120,8 @@ func (a *api) passwordResets() {
 	})
 	confirm := operation{
 		method: http.MethodPost, path: "/v1/password-resets/confirm", summary: "Reset a password", status: http.StatusNoContent, public: true, secret: true,
-		notes: "It ends all sessions and opens none: log in next. A second factor is asked for as ever.",
+		notes: "It ends all sessions and opens none: log in next. A second factor is asked for as ever, unless it was set up before anybody had shown to read the mail of the address. " +
+			"Until the address is verified in a session, a passkey from before the reset needs the password, too.",
 	}
 	huma.Register(a.huma, a.document(confirm), func(ctx context.Context, in *bodied[commands.ResetPassword]) (*known, error) {
 		r := requestOf(ctx)

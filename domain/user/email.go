@@ -29,6 +29,8 @@ var ErrToken = &domain.Error{
 
 // VerifyEmail notes that a mail to an address was read, in a session of the user
 // or apart from it. One to an address that the user has no more does nothing.
+// Second factors that there are before anybody has shown to read the mail may be
+// of a stranger who registered the address: who reads it apart removes them.
 func (u User) VerifyEmail(mailedTo string, apart bool) ([]Event, error) {
 	switch {
 	case u.live() != nil, NormalEmail(u.Email) != NormalEmail(mailedTo):
@@ -36,7 +38,11 @@ func (u User) VerifyEmail(mailedTo string, apart bool) ([]Event, error) {
 	case u.Proven(), u.Verified && apart:
 		return nil, nil
 	}
-	return []Event{EmailVerified{Email: u.Email, Apart: apart}}, nil
+	var events []Event
+	if apart && (u.HasSecondFactor() || u.PendingTOTP != "") {
+		events = append(events, FactorsReset{})
+	}
+	return append(events, EmailVerified{Email: u.Email, Apart: apart}), nil
 }
 
 // EmailChanged says that the user has another address, which is verified: the

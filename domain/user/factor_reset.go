@@ -106,7 +106,7 @@ func (u User) CancelFactorReset(reset string, by Canceller) ([]Event, error) {
 // password alone logs in.
 type FactorsReset struct {
 	// Reset is the reset that was carried out, "" when who reads the mail of an
-	// address has taken over what a stranger may have set up.
+	// address has taken over what a stranger may have set up, or not let it go on.
 	Reset string `json:"reset"`
 }
 

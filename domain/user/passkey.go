@@ -17,6 +17,8 @@ type Passkey struct {
 	Name string
 	// Suspect is true once there may be a copy of it.
 	Suspect bool
+	// With is the credential that was current when it was added.
+	With string
 }
 
 // PasskeyAdded says that the user made a passkey: it logs in with it alone, or
@@ -32,8 +34,18 @@ type PasskeyAdded struct {
 func (PasskeyAdded) EventType() string { return "user.passkey_added.v1" }
 
 func (e PasskeyAdded) apply(u User) User {
-	u.Passkeys = append(slices.Clip(u.Passkeys), Passkey{ID: e.Passkey, Name: e.Name})
+	u.Passkeys = append(slices.Clip(u.Passkeys), Passkey{ID: e.Passkey, Name: e.Name, With: u.Credential})
 	return u
+}
+
+// LogInAlone are the passkeys that log in without the password. While the address
+// is not proven whole they are those that came with the password of now: one from
+// before a reset may be of a stranger who registered the address.
+func (u User) LogInAlone() []Passkey {
+	if u.Proven() {
+		return u.Passkeys
+	}
+	return slices.DeleteFunc(slices.Clone(u.Passkeys), func(p Passkey) bool { return p.With != u.Credential })
 }
 
 // AddPasskey takes the vault's row passkey for the user's. If it is the first

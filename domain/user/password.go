@@ -58,17 +58,20 @@ func (u User) RequestPasswordReset() ([]Event, error) {
 // the mail of an address. The mail counts while the credential that was
 // current when it was written still is, and while the address still is the
 // user's. Reading the mail verifies the address, too. If nobody has shown before
-// to read it and to know the password, the second factors that there are may be
-// of a stranger who registered the address: they are removed.
+// to read it and to know the password, what there is may be of a stranger who
+// registered the address: the log-in is taken over without second factors. Those
+// that came after somebody had shown to read the mail stay: mail alone does not
+// take them away. The address is not proven whole then, since they may be a
+// stranger's yet.
 func (u User) ResetPassword(mailedTo, while, credential string) ([]Event, error) {
 	if u.live() != nil || u.Credential != while || NormalEmail(u.Email) != NormalEmail(mailedTo) {
 		return nil, ErrToken
 	}
 	events := []Event{PasswordChanged{Credential: credential}}
-	if u.Proven() {
+	if u.Proven() || u.Verified && u.HasSecondFactor() {
 		return events, nil
 	}
-	if u.HasSecondFactor() || u.PendingTOTP != "" {
+	if u.Verified || u.HasSecondFactor() || u.PendingTOTP != "" {
 		events = append(events, FactorsReset{})
 	}
 	return append(events, EmailVerified{Email: u.Email}), nil

@@ -109,21 +109,47 @@ func TestAnAddressIsVerifiedByItsReader(t *testing.T) {
 func TestWhoProvesTheAddressTakesOverWhatAStrangerSetUp(t *testing.T) {
 	t.Parallel()
 	reset := func(u user.User) (events, error) { return u.ResetPassword("p@example.com", "cred_1", "cred_2") }
+	follow := func(u user.User) (events, error) { return u.VerifyEmail("p@example.com", true) }
 	changed, verified := user.PasswordChanged{Credential: "cred_2"}, user.EmailVerified{Email: "P@example.com"}
 	apart := user.EmailVerified{Email: "P@example.com", Apart: true}
 	for name, set := range map[string]events{
 		"codes": withTOTP, "a passkey": withPasskey, "codes that wait for the first one": {registered, user.TOTPEnrolled{Secret: "otp_1"}},
 	} {
 		c := domaintest.For(t, user.Decider).Given(set...)
-		for _, given := range []domaintest.Case[user.User, user.Event]{c, c.Given(apart)} {
-			u := given.When(reset).Then(changed, user.FactorsReset{}, verified).State()
-			if len(u.Passkeys)+len(u.TOTP)+len(u.PendingTOTP)+u.Recovery.Left() != 0 || !u.Proven() {
-				t.Errorf("%s: left %+v", name, u)
+		read := c.When(follow).Then(user.FactorsReset{}, apart)
+		for step, u := range map[string]user.User{
+			"a link":  read.State(),
+			"a reset": c.When(reset).Then(changed, user.FactorsReset{}, verified).State(),
+			"both":    read.When(reset).Then(changed, user.FactorsReset{}, verified).State(),
+		} {
+			if len(u.Passkeys)+len(u.TOTP)+len(u.PendingTOTP)+u.Recovery.Left() != 0 || u.Proven() != (step != "a link") {
+				t.Errorf("%s, %s: left %+v", name, step, u)
 			}
 		}
 		c.Given(verified).When(reset).Then(changed)
 	}
-	domaintest.For(t, user.Decider).Given(registered, apart).When(reset).Then(changed, verified)
+}
+
+func TestMailAloneTakesNoFactorOfWhoVerifiedBefore(t *testing.T) {
+	t.Parallel()
+	reset := func(u user.User) (events, error) { return u.ResetPassword("p@example.com", "cred_1", "cred_2") }
+	changed := user.PasswordChanged{Credential: "cred_2"}
+	apart := user.EmailVerified{Email: "P@example.com", Apart: true}
+	c := domaintest.For(t, user.Decider).Given(registered, apart)
+	for name, set := range map[string]events{"codes": withTOTP[1:], "a passkey": withPasskey[1:]} {
+		after := c.Given(set...).When(reset).Then(changed)
+		if u := after.State(); !u.HasSecondFactor() || u.Proven() || len(u.LogInAlone()) > 0 {
+			t.Errorf("%s: %+v", name, u)
+		}
+		if u := after.Given(user.EmailVerified{Email: "P@example.com"}).State(); len(u.LogInAlone()) != len(u.Passkeys) {
+			t.Errorf("%s: once it is proven, %v log in alone", name, u.LogInAlone())
+		}
+	}
+	if u := c.Given(withPasskey[1:]...).State(); len(u.LogInAlone()) == 0 {
+		t.Error("before the reset no passkey logs in alone")
+	}
+	// One that waits for its first code is shown again to who asks for one.
+	c.Given(user.TOTPEnrolled{Secret: "otp_1"}).When(reset).Then(changed, user.FactorsReset{}, user.EmailVerified{Email: "P@example.com"})
 }
 
 func TestWhoIsHiredHasProvenItsAddress(t *testing.T) {
