@@ -21,12 +21,15 @@ import (
 // of it, each in one place only; and what its invoices hold.
 var (
 	personal = map[string]string{
-		"name": "zoé-canary-name", "former name": "zoé-canary-former", "email": "canary.7f3a@example.com", "account": "zoé-canary-account",
-		"street": "rue-du-canari-jaune", "city": "Canarville-sur-Œuvre",
+		"name": "zoé-canary-name", "former name": "zoé-canary-former", "email": "canary.7f3a@example.com", "former email": "canary.former@example.com", "account": "zoé-canary-account",
+		"former account": "canary-enterprise-ö", "VAT number": "FRCANARY7F3A9",
+		"street": "rue-du-canari-jaune", "house": "bâtiment-du-canari", "postal code": "canary-75002", "city": "Canarville-sur-Œuvre",
 		"billing name": "canary-billing-œ", "billing email": "canary.billing@example.com", "billing street": "impasse-du-canari-bleu",
+		"billing house": "étage-du-canari", "billing postal code": "canary-101-8656", "billing city": "Canarbourg-à-l'Est",
+		"company number": "CANARY-REG-7F3A", "billing VAT number": "JPCANARY7F3A9",
 		"subject": "canary-subject-ü", "message": "canary-message-ß", "reply": "canary-reply-ç", "staff's reply": "canary-answer-ñ",
-		"contact name": "canary-contact-å", "contact organisation": "canary-organisation-ø", "contact email": "canary.contact@example.com", "contact phone": "+33698127043",
-		"contact street": "allée-du-canari-vert", "contact city": "Canarbourg-lès-Forêt", "contact region": "Région-du-Canari",
+		"contact name": "canary-contact-å", "former contact": "canary-contact-æ", "contact organisation": "canary-organisation-ø", "contact email": "canary.contact@example.com", "contact phone": "+33698127043",
+		"contact street": "allée-du-canari-vert", "contact house": "résidence-du-canari", "contact postal code": "canary-69001", "contact city": "Canarbourg-lès-Forêt", "contact region": "Région-du-Canari",
 		"invited": "canary.invited@example.com", "offered": "canary.offered@example.com",
 		"API token": "canary-token-ö", "domain": "canary-7f3a-expired.example",
 		"reason to act": "canary-act-ë", "reason to lock": "canary-lock-ï", "reason to reset": "canary-reset-ÿ",
@@ -34,7 +37,9 @@ var (
 	fiscal = map[string]string{"line": "canary-line-é", "reference": "canary-reference-à", "credited line": "canary-credited-ò", "reason to credit": "canary-credit-ù"}
 
 	// noRows are the words that no row has: the log alone has them, encrypted.
-	noRows = []string{personal["former name"], personal["reason to lock"], personal["reason to reset"]}
+	noRows = []string{
+		personal["former name"], personal["former email"], personal["former account"], personal["former contact"], personal["reason to lock"], personal["reason to reset"],
+	}
 )
 
 // everyWord is all that is looked for.
@@ -75,8 +80,8 @@ func newErasable(t *testing.T, p *portal) *erasable {
 // register makes the user, whom staff lock for a moment, and its account.
 func (c *erasable) register() {
 	c.t.Helper()
-	c.must("register", "", "POST", "/v1/users", map[string]any{"email": personal["email"], "password": customerPassword, "name": personal["former name"], "locale": "fr"})
-	c.token = c.logIn(personal["email"], customerPassword)
+	c.must("register", "", "POST", "/v1/users", map[string]any{"email": personal["former email"], "password": customerPassword, "name": personal["former name"], "locale": "fr"})
+	c.token = c.logIn(personal["former email"], customerPassword)
 	me, err := c.send(c.t.Context(), "GET", "/v1/me", c.token, "", nil)
 	if err != nil {
 		c.t.Fatal(err)
@@ -84,16 +89,20 @@ func (c *erasable) register() {
 	c.user = me.id()
 	c.must("lock", c.staff, "POST", "/v1/staff/users/"+c.user+"/lock", map[string]any{"reason": personal["reason to lock"]})
 	c.must("unlock", c.staff, "POST", "/v1/staff/users/"+c.user+"/unlock", nil)
-	c.token = c.logIn(personal["email"], customerPassword)
-	c.must("verify", c.token, "POST", "/v1/users/verify-email", map[string]any{"token": c.link("verify-email")})
+	c.token = c.logIn(personal["former email"], customerPassword)
+	c.must("verify", c.token, "POST", "/v1/users/verify-email", map[string]any{"token": c.link("former email", "verify-email")})
+	c.must("e-mail", c.token, "POST", "/v1/me/email", map[string]any{"email": personal["email"], "password": customerPassword})
+	c.must("verify again", c.token, "POST", "/v1/users/verify-email", map[string]any{"token": c.link("email", "verify-email")})
 	c.must("name", c.token, "PATCH", "/v1/me", map[string]any{"name": personal["name"]})
+	address := map[string]any{"line1": personal["street"], "line2": personal["house"], "postal_code": personal["postal code"], "city": personal["city"]}
 	c.account = c.must("account", c.token, "POST", "/v1/accounts", map[string]any{
-		"name": personal["account"], "kind": "individual", "country": "FR", "currency": "EUR",
-		"address": map[string]any{"line1": personal["street"], "postal_code": "75002", "city": personal["city"]},
+		"name": personal["former account"], "kind": "company", "country": "FR", "currency": "EUR", "vat_number": personal["VAT number"],
+		"address": address,
 	}).id()
+	c.must("account's name", c.token, "PATCH", "/v1/accounts/"+c.account, map[string]any{"name": personal["account"]})
 }
 
-// bill issues an invoice, and another one that is credited.
+// bill issues an invoice, and to the billing identity another one that is credited.
 func (c *erasable) bill() {
 	c.t.Helper()
 	issue := func(line string) string {
@@ -105,11 +114,15 @@ func (c *erasable) bill() {
 		return id
 	}
 	c.invoice = issue(fiscal["line"])
-	c.must("credit", c.staff, "POST", "/v1/staff/accounts/"+c.account+"/invoices/"+issue(fiscal["credited line"])+"/credit", map[string]any{"reason": fiscal["reason to credit"]})
 	c.must("billing identity", c.token, "PUT", "/v1/accounts/"+c.account+"/billing-identity", map[string]any{
-		"kind": "individual", "name": personal["billing name"], "country": "FR", "email": personal["billing email"],
-		"address": map[string]any{"line1": personal["billing street"], "postal_code": "75002", "city": personal["city"]},
+		"kind": "company", "name": personal["billing name"], "country": "JP", "email": personal["billing email"],
+		"company_number": personal["company number"], "vat_number": personal["billing VAT number"],
+		"address": map[string]any{
+			"line1": personal["billing street"], "line2": personal["billing house"],
+			"postal_code": personal["billing postal code"], "city": personal["billing city"],
+		},
 	})
+	c.must("credit", c.staff, "POST", "/v1/staff/accounts/"+c.account+"/invoices/"+issue(fiscal["credited line"])+"/credit", map[string]any{"reason": fiscal["reason to credit"]})
 }
 
 // talk opens a ticket, which staff answer and act for the customer upon.
@@ -130,11 +143,16 @@ func (c *erasable) talk() {
 func (c *erasable) share() {
 	c.t.Helper()
 	own := "/v1/accounts/" + c.account
-	c.must("contact", c.token, "POST", own+"/contacts", map[string]any{
-		"kind": "organisation", "name": personal["contact name"], "organisation": personal["contact organisation"],
+	contact := c.must("contact", c.token, "POST", own+"/contacts", map[string]any{
+		"kind": "organisation", "name": personal["former contact"], "organisation": personal["contact organisation"],
 		"email": personal["contact email"], "phone": personal["contact phone"],
-		"address": map[string]any{"line1": personal["contact street"], "city": personal["contact city"], "region": personal["contact region"], "country": "FR"},
-	})
+		"address": map[string]any{
+			"line1": personal["contact street"], "line2": personal["contact house"], "postal_code": personal["contact postal code"],
+			"city": personal["contact city"], "region": personal["contact region"], "country": "FR",
+		},
+	}).id()
+	c.must("contact's e-mail", "", "POST", "/v1/contacts/verify-email", map[string]any{"token": c.link("contact email", "verify-contact")})
+	c.must("contact's name", c.token, "PATCH", own+"/contacts/"+contact, map[string]any{"name": personal["contact name"]})
 	c.must("invite", c.token, "POST", own+"/delegations", map[string]any{
 		"email": personal["invited"], "permissions": []string{"invoices.read"}, "scope": map[string]any{"all": true},
 	})
@@ -172,12 +190,12 @@ func (c *erasable) mails(to ...string) (found []string) {
 	return found
 }
 
-// link is the secret that a mail to the customer takes to a page.
-func (c *erasable) link(page string) (secret string) {
+// link is the secret that a mail takes to a page.
+func (c *erasable) link(to, page string) (secret string) {
 	c.t.Helper()
 	behind := regexp.MustCompile("/" + page + "#([A-Za-z0-9_-]{20,})")
 	until(c.t, "the link to "+page, func() bool {
-		for _, name := range c.mails(personal["email"]) {
+		for _, name := range c.mails(personal[to]) {
 			text, err := os.ReadFile(name)
 			if err != nil {
 				c.t.Fatal(err)
@@ -253,6 +271,7 @@ func TestNothingOfAnErasedCustomerIsLeftButTheEncryptedFiscalCopy(t *testing.T) 
 	// Before: in the read models and in the mails, and nowhere else in clear.
 	p.Stop(t)
 	all := everyWord()
+	sayEveryField(t, p.Run(t, "", "audit", "export", "--decrypt"), all)
 	rows := slices.DeleteFunc(slices.Clone(all), func(w string) bool { return slices.Contains(noRows, w) })
 	before := places{portal: p, log: p.log.String()}.look(t, all, func(db *pgx.Conn) {
 		if _, err := db.Exec(t.Context(), `CHECKPOINT`); err != nil {
@@ -264,7 +283,7 @@ func TestNothingOfAnErasedCustomerIsLeftButTheEncryptedFiscalCopy(t *testing.T) 
 	}
 	for place, want := range map[string][]string{
 		postgresFiles: rows,
-		"mail":        {personal["email"], personal["contact email"], personal["invited"], personal["offered"]},
+		"mail":        {personal["email"], personal["former email"], personal["contact email"], personal["invited"], personal["offered"]},
 	} {
 		got := wordsIn(before, place)
 		if missing := slices.DeleteFunc(slices.Clone(want), func(w string) bool { return slices.Contains(got, w) }); len(missing) > 0 {
@@ -286,7 +305,7 @@ func TestNothingOfAnErasedCustomerIsLeftButTheEncryptedFiscalCopy(t *testing.T) 
 		return row["status"] == "accepted" && !strings.Contains(fmt.Sprint(row["kept"]), "profile")
 	})
 	until(t, "the end of the customer's mails", func() bool {
-		return len(c.mails(personal["email"], personal["billing email"], personal["contact email"], personal["invited"], personal["offered"])) == 0
+		return len(c.mails(personal["email"], personal["former email"], personal["billing email"], personal["contact email"], personal["invited"], personal["offered"])) == 0
 	})
 	c.afterErasure()
 	p.Run(t, "", "projections", "verify") // redacted rows are those that a rebuild makes
