@@ -188,17 +188,16 @@ func TestEveryPersonalFieldIsInAnExport(t *testing.T) {
 	}
 }
 
-// inNoRow are personal fields that no row ever has, each with its reason. What
-// ends with a dot stands for all that begin so.
+// inNoRow are what lines of personal.txt have whose field no row ever has, each
+// with its reason.
 var inNoRow = map[string]string{
-	"contact.amended.v1 kept.":                     "what the law keeps of the fields beside it is in the log alone",
-	"contact.claimed.v1 kept.":                     "as above",
-	"contact.email_verified.v1 email":              "the row knows the address already",
+	" kept.":                          "what the law keeps of the fields beside it is in the log alone",
+	"contact.email_verified.v1 email": "the row knows the address already",
 	"creditnote.issue_requested.v2 content.buyer.": "the invoice's row has the buyer",
 	"impersonation.started.v1 reason":              "the history reads it from the log",
 	"invoice.credit_requested.v1 reason":           "the credit note's row has it",
 	"message.queued.v1 ":                           "a mail's words are read from the log",
-	"user.email_changed.v1 previous":               "the row had it as the address",
+	"user.email_changed.v2 previous":               "the row had it as the address",
 	"user.email_verified.v2 email":                 "the row knows the address already",
 	"user.factor_reset_requested.v1 reason":        "the export reads it from the log",
 	"user.locked.v1 reason":                        "the export reads it from the log",
@@ -238,7 +237,7 @@ func TestNoRowHasAPersonalFieldWhoseKeyIsGone(t *testing.T) {
 	for line, word := range all.words {
 		excused := false
 		for of := range inNoRow {
-			excused = excused || line == of || strings.HasPrefix(line, of) && (strings.HasSuffix(of, ".") || strings.HasSuffix(of, " "))
+			excused = excused || strings.Contains(line, of)
 		}
 		if before[word] == excused {
 			t.Errorf("%s was in a row: %v; in inNoRow: %v", line, before[word], excused)

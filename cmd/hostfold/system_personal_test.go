@@ -10,19 +10,22 @@ import (
 	"testing"
 )
 
-// unsaid are the personal fields of events in which the erased customer has none
-// of the words that are looked for, each with its reason. What ends with a dot
-// stands for all that begin so.
+// unsaid are what lines of personal.txt have in whose field the erased customer has
+// none of the words that are looked for, each with its reason.
 var unsaid = map[string]string{
-	"contact.amended.v1 kept.":       "kept for years, of contacts that a domain name had",
-	"contact.claimed.v1 kept.":       "as above",
-	"delegation.kept.v1 email":       "a former owner's, who is no customer any more",
-	"hosting.created.v1 label":       "a service has no end yet, and refuses an erasure",
-	"hosting.renamed.v1 label":       "as above",
-	"notification.notified.v1 title": "of our own words",
-	"user.new_device_seen.v1 ip":     "under the key of the month, which all share",
-	"user.passkey_added.v1 name":     "a passkey takes an authenticator, which this customer has not",
-	"user.passkey_renamed.v1 name":   "as above",
+	"account.opened.v2 kept.company_number":          "a billing identity brings it, which this account has later",
+	"account.opened.v2 kept.email":                   "as above",
+	"account.profile_updated.v2 kept.company_number": "as above",
+	"account.profile_updated.v2 kept.email":          "as above",
+	"contact.amended.v1 kept.":                       "kept of contacts that a domain name had",
+	"contact.claimed.v1 kept.":                       "as above",
+	"delegation.kept.v1 email":                       "a former owner's, who is no customer any more",
+	"hosting.created.v1 label":                       "a service has no end yet, and refuses an erasure",
+	"hosting.renamed.v1 label":                       "as above",
+	"notification.notified.v1 title":                 "of our own words",
+	"user.new_device_seen.v1 ip":                     "under the key of the month, which all share",
+	"user.passkey_added.v1 name":                     "a passkey takes an authenticator, which this customer has not",
+	"user.passkey_renamed.v1 name":                   "as above",
 }
 
 // personalIn are all texts below a field of an event's data.
@@ -76,7 +79,7 @@ func sayEveryField(t *testing.T, export []byte, words []string) {
 		})
 		listed := false
 		for of := range unsaid {
-			if of == event+" "+field || strings.HasSuffix(of, ".") && strings.HasPrefix(event+" "+field, of) {
+			if strings.Contains(event+" "+field, of) {
 				listed, excused[of] = true, true
 			}
 		}
