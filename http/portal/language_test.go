@@ -6,7 +6,6 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
-
 	"regexp"
 	"slices"
 	"testing"
