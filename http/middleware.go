@@ -1,9 +1,11 @@
 package http
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -200,7 +202,8 @@ func (c Config) ownOrigin(origin string) bool {
 }
 
 // bounded ends a request's work in time and its body in size. Streams go on:
-// they bound each of their steps themselves.
+// they bound each of their steps themselves. A body is there before anybody looks
+// who sends it: whoever keeps it back is let in by the rights of its end.
 func bounded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !wantsStream(r) {
@@ -209,9 +212,26 @@ func bounded(next http.Handler) http.Handler {
 			r = r.WithContext(ctx)
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		if !reads(r) {
+			r.Body = arrived(r.Body)
+		}
 		next.ServeHTTP(w, r)
 	})
 }
+
+// arrived is a body once it has come, or as far as it came and what ended it.
+func arrived(body io.Reader) io.ReadCloser {
+	content, err := io.ReadAll(body)
+	if err == nil {
+		err = io.EOF
+	}
+	return io.NopCloser(io.MultiReader(bytes.NewReader(content), ended{err}))
+}
+
+// ended is the end of a body that was cut off.
+type ended struct{ err error }
+
+func (e ended) Read([]byte) (int, error) { return 0, e.err }
 
 // clientIP is the address of the client: the nearest one that is not a trusted
 // proxy.

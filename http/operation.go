@@ -58,7 +58,10 @@ func (a *api) document(o operation) huma.Operation {
 		DefaultStatus: o.status,
 		Errors:        o.problems(),
 		MaxBodyBytes:  maxBody,
-		Middlewares:   huma.Middlewares{a.admit(o)},
+		// It has arrived; with less, a connection whose client says nothing more
+		// would end the work.
+		BodyReadTimeout: answerTimeout,
+		Middlewares:     huma.Middlewares{a.admit(o)},
 	}
 	if !o.public {
 		op.Security = []map[string][]string{{"token": {}}, {"session": {}}}
