@@ -156,7 +156,10 @@ func (a *api) openExport(ctx context.Context, o operation, r *request) (*project
 	if err != nil {
 		return nil, err
 	}
-	_, err = commands.Execute(ctx, a.Dispatcher, a.call(o, r, nil), commands.NoteExport{UserID: r.caller.Grants.User, AccountID: r.account})
+	// It has waited, as a read does.
+	if err = a.identify(r, o); err == nil {
+		_, err = commands.Execute(ctx, a.Dispatcher, a.call(o, r, nil), commands.NoteExport{UserID: r.caller.Grants.User, AccountID: r.account})
+	}
 	if err != nil {
 		_ = x.Close() // nothing was written
 		return nil, err

@@ -6,10 +6,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/hostfold/hostfold/domain/delegation"
+	"github.com/hostfold/hostfold/eventstore"
+	portalhttp "github.com/hostfold/hostfold/http"
 )
 
 // withheld is a body that its sender keeps back.
@@ -137,5 +140,40 @@ func TestWhoseRightsEndedWhileTheBodyCameIsNotLetIn(t *testing.T) {
 	}
 	if refused < 100 {
 		t.Errorf("only %d requests need a session", refused)
+	}
+}
+
+// TestAReadThatWaitedAsksForRightsAgain: what was written while it waited is
+// shown to nobody whose session or rights ended meanwhile.
+func TestAReadThatWaitedAsksForRightsAgain(t *testing.T) {
+	t.Parallel()
+	var looks atomic.Int32
+	letIn := make(chan struct{})
+	w := begin(t, func(c *portalhttp.Config) {
+		c.Clock = func() time.Time {
+			if looks.Add(-1) == 0 {
+				close(letIn)
+			}
+			return time.Now()
+		}
+	})
+	ada := w.customer(t, "ada")
+	elsewhere := w.logIn(t, ada)
+	account, session := "/v1/accounts/"+ada.account, w.current(t, elsewhere)
+	head, err := w.Store.Head(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := w.Reader.Token(eventstore.Position{Commit: head.Commit + 1, Prepare: head.Prepare + 1}).String()
+	shown := make(chan answer)
+	looks.Store(3) // when it began, and twice at the session
+	go func() {
+		shown <- w.do(t, elsewhere, http.MethodGet, account, "", "Consistency-Token", next, "Prefer", "wait=30")
+	}()
+	<-letIn
+	w.must(t, ada, http.MethodDelete, "/v1/me/sessions/"+session, "", http.StatusNoContent)
+	w.must(t, ada, http.MethodPatch, account, `{"name":"ada's secret"}`, http.StatusOK)
+	if a := <-shown; a.status != http.StatusUnauthorized {
+		t.Errorf("a session that is over is shown what was written after it: %d %s", a.status, a.body)
 	}
 }

@@ -98,7 +98,7 @@ func list[I, A any](a *api, o operation, get func(context.Context, *request, *I)
 func read[I, A any](a *api, o operation, get func(context.Context, *request, *I) (*found[A], error)) {
 	huma.Register(a.huma, a.document(o), func(ctx context.Context, in *I) (*found[A], error) {
 		r := requestOf(ctx)
-		stale, err := a.await(ctx, r, o.model)
+		stale, err := a.await(ctx, r, o)
 		if err != nil {
 			return nil, fail(ctx, err)
 		}

@@ -14,18 +14,28 @@ func (a *api) token(p eventstore.Position) string { return a.Reader.Token(p).Str
 
 // await waits until the read model shows the write whose token the request
 // sends. It answers "true" for the Stale header when that did not come in time.
-func (a *api) await(ctx context.Context, r *request, model string) (stale string, err error) {
+// After a wait the caller is asked for again: what was written meanwhile is for
+// those who may see it by then.
+func (a *api) await(ctx context.Context, r *request, o operation) (stale string, err error) {
 	t, err := projections.ParseToken(r.token)
-	if err != nil || model == "" {
+	if err != nil || o.model == "" {
 		return "", err
 	}
-	ctx, cancel := context.WithTimeout(ctx, r.wait)
+	at, cancel := context.WithCancel(ctx)
+	cancel() // a look does not wait
+	if shown, err := a.Reader.Wait(at, o.model, t); err != nil || shown {
+		return "", err
+	}
+	ctx, cancel = context.WithTimeout(ctx, r.wait)
 	defer cancel()
-	fresh, err := a.Reader.Wait(ctx, model, t)
-	if err != nil || fresh {
+	fresh, err := a.Reader.Wait(ctx, o.model, t)
+	if err != nil {
 		return "", err
 	}
-	return "true", nil
+	if !fresh {
+		stale = "true"
+	}
+	return stale, a.identify(r, o)
 }
 
 // rightsWait is how long a write's answer is held back.
