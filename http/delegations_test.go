@@ -438,6 +438,28 @@ func TestADelegateRaisesNobody(t *testing.T) {
 	)
 }
 
+// TestWhoIsLimitedHearsNothingOfWiderDelegations: what others hold beside the
+// chosen things of a manager of users shows nowhere.
+func TestWhoIsLimitedHearsNothingOfWiderDelegations(t *testing.T) {
+	t.Parallel()
+	s := set(t)
+	base := "/v1/accounts/" + s.alice.account
+	scope := fmt.Sprintf(`"scope":{"services":[%q]}`, s.service)
+	own, carol := s.delegate(t, s.alice, s.member(t, "carol"), `"permissions":["users.manage","services.read"],`+scope)
+	wide, dan := s.delegate(t, s.alice, s.member(t, "dan"), onAll)
+	narrow, _ := s.invite(t, s.alice, "eve@example.com", `"permissions":["services.read"],`+scope)
+	s.Settle()
+	for _, path := range []string{base + "/delegations", "/v1/events?account=" + s.alice.account, base + "/history"} {
+		shown := string(s.must(t, carol, http.MethodGet, path, "", 200).body)
+		if !strings.Contains(shown, own) || !strings.Contains(shown, narrow) || strings.Contains(shown, wide) || strings.Contains(shown, dan.id) {
+			t.Errorf("%s shows %s", path, shown)
+		}
+		if all := string(s.must(t, s.alice, http.MethodGet, path, "", 200).body); !strings.Contains(all, wide) {
+			t.Errorf("%s shows its owner %s", path, all)
+		}
+	}
+}
+
 // TestANarrowerGrantEndsAStream has a delegate listen while its grant is narrowed.
 func TestANarrowerGrantEndsAStream(t *testing.T) {
 	t.Parallel()

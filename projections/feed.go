@@ -250,6 +250,13 @@ func (f *Feed) page(ctx context.Context, g delegation.Grants, found []pointer) (
 		if !delegation.Hears(g, p.Account, needed, p.resource()) {
 			continue
 		}
+		hidden, err := f.outOfSight(ctx, g, p.Account, p.Stream, p.position())
+		if err != nil {
+			return page, err
+		}
+		if hidden {
+			continue
+		}
 		if err := f.reader.saw(ctx, g, p.resource(), inspection.Sight{Account: p.Account, What: needed}); err != nil {
 			return page, err
 		}
@@ -260,6 +267,31 @@ func (f *Feed) page(ctx context.Context, g delegation.Grants, found []pointer) (
 		page.Events = append(page.Events, event)
 	}
 	return page, nil
+}
+
+// outOfSight reports whether an event is about a delegation that the viewer must
+// not know of, as it stood then: who manages users and is limited to chosen things.
+func (f *Feed) outOfSight(ctx context.Context, g delegation.Grants, account, stream string, at eventstore.Position) (bool, error) {
+	if !strings.HasPrefix(stream, delegation.Decider.Category+"-") || !delegation.Limited(g, account) {
+		return false, nil
+	}
+	var d delegation.Delegation
+	for r, err := range f.store.ReadStream(ctx, stream, 0) {
+		if err != nil {
+			return false, fmt.Errorf("read %s: %w", stream, err)
+		}
+		if at.Before(r.Position) {
+			break
+		}
+		decoded, _, err := f.codec.Decode(ctx, r)
+		if err != nil {
+			return false, err
+		}
+		if e, ok := decoded.(delegation.Event); ok {
+			d = delegation.Decider.Evolve(d, e)
+		}
+	}
+	return !delegation.SeesDelegation(g, account, d.Terms.Scope), nil
 }
 
 // resource is what the event is about.

@@ -244,30 +244,38 @@ func (row historyRow) position() eventstore.Position {
 
 // acts are the rows with the grants as they were.
 func (f *Feed) acts(ctx context.Context, g delegation.Grants, account string, rows []historyRow) ([]Act, error) {
-	acts := make([]Act, len(rows))
+	acts := make([]Act, 0, len(rows))
 	terms, err := f.termsAt(ctx, rows)
 	if err != nil {
 		return nil, err
 	}
 	begun := map[string]*ActImpersonation{}
 	for i, row := range rows {
+		hidden, err := f.outOfSight(ctx, g, account, row.Stream, row.position())
+		if err != nil {
+			return nil, err
+		}
+		if hidden {
+			continue
+		}
 		kind, id, _ := strings.Cut(row.Stream, "-")
-		acts[i] = Act{
+		act := Act{
 			ID: row.EventID, Type: row.Type, At: row.OccurredAt, Resource: ActResource{Kind: kind, ID: id},
 			Actor:      ActActor{Kind: row.ActorKind, ID: row.Actor, Name: row.ActorName, Impersonator: row.Impersonator, Token: row.Token},
 			OnBehalfOf: row.OnBehalfOf, Permission: row.Permission,
 		}
 		// What another delegate reached may be what a limited viewer must not know of.
 		if !delegation.Limited(g, account) || row.Actor == g.User {
-			acts[i].Grant = &ActGrant{Role: row.role(), Delegation: row.Delegation, Terms: terms[i]}
+			act.Grant = &ActGrant{Role: row.role(), Delegation: row.Delegation, Terms: terms[i]}
 		}
 		under := row.Impersonated
 		if kind == impersonation.Decider.Category {
 			under = id
 		}
-		if acts[i].Impersonation, err = f.impersonation(ctx, g, account, under, begun); err != nil {
+		if act.Impersonation, err = f.impersonation(ctx, g, account, under, begun); err != nil {
 			return nil, err
 		}
+		acts = append(acts, act)
 	}
 	return acts, nil
 }
