@@ -48,6 +48,11 @@ func TestCloseAccount(t *testing.T) {
 	if closed.Find("form[action*='/close']").Length() != 0 || closed.Find("#closing a[href$='/invoices']").Length() != 1 {
 		t.Errorf("%d %s", closed.status, closed.text("main"))
 	}
+	for _, at := range []string{"/account", "/users", "/tokens"} {
+		if page := b.get("/portal/" + empty + at); page.status != http.StatusOK || page.Find("main form, main a[href$='/new'], main a[href$='/transfer']").Length() != 0 {
+			t.Errorf("%s of a closed account offers what is refused: %d %s", at, page.status, page.text("main"))
+		}
+	}
 	if page := b.post("/portal/"+empty+"/account", url.Values{"name": {"x"}, "country": {"FR"}, "locale": {"fr"}}); page.status != http.StatusConflict || page.text(".note.bad") == "" {
 		t.Errorf("the profile is changed: %d %s", page.status, page.text("main"))
 	}

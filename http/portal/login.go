@@ -89,7 +89,11 @@ func (p *pages) logIn(w http.ResponseWriter, r *http.Request) {
 	if asked, ok := errors.AsType[*commands.ChallengeError](err); ok {
 		body.Challenge = asked.Challenge
 	} else {
-		content.Form.explain(p.views.words[spoken(r)], err)
+		said := p.views.words[spoken(r)]
+		content.Form.explain(said, err)
+		if domain.KindOf(err) == domain.KindLimited && challenge == "" {
+			content.Form.Problem = said.textOr("login.limited", content.Form.Problem)
+		}
 		if challenge != "" && !errors.Is(err, commands.ErrChallenge) {
 			body.Challenge = challenge
 		}
