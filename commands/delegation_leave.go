@@ -6,7 +6,9 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/hostfold/hostfold/domain"
+	"github.com/hostfold/hostfold/domain/account"
 	"github.com/hostfold/hostfold/domain/delegation"
+	"github.com/hostfold/hostfold/eventstore"
 )
 
 // LeaveAccount gives up what the caller holds on an account as a delegate.
@@ -35,10 +37,12 @@ func (c leaveAccount) Decide(d delegation.Delegation, _ Env) ([]delegation.Event
 	return d.Leave(c.user)
 }
 
-// FinishLeaving revokes the API tokens that a delegate whose delegation ended, by
-// whomever or with its time, made on the account: they are of no use already, and
-// stay so if it comes back. A process manager calls it because of the event, and
-// may again at any time.
+// FinishLeaving revokes the API tokens that a delegate made on the account before
+// an event: the end of its delegation, by whomever or with its time, or the
+// beginning of another one, which none comes back with. They are of no use when
+// it has ended already. Who has come to own the account holds more than before,
+// and keeps them. A process manager calls it because of the event, and may again
+// at any time.
 func (d *Dispatcher) FinishLeaving(ctx context.Context, call Call, delegationID string, cause uuid.UUID) error {
 	fact, meta, err := eventOf[delegation.Event](ctx, d.Streams(), delegation.Decider.At(delegationID), cause)
 	if err != nil {
@@ -46,6 +50,10 @@ func (d *Dispatcher) FinishLeaving(ctx context.Context, call Call, delegationID 
 	}
 	var of, holder string
 	switch fact := fact.(type) {
+	case delegation.InvitationAccepted:
+		of, holder = fact.Account, fact.User
+	case delegation.Kept:
+		of, holder = fact.Account, fact.User
 	case delegation.Left:
 		of, holder = fact.Account, fact.User
 	case delegation.Revoked:
@@ -55,6 +63,10 @@ func (d *Dispatcher) FinishLeaving(ctx context.Context, call Call, delegationID 
 	}
 	if holder == "" {
 		return nil // an invitation
+	}
+	then, err := loadBefore(ctx, d.Streams(), account.Decider.At(of), func(m eventstore.Meta) bool { return !m.Position.Before(meta.Position) })
+	if err != nil || then.Owner == holder {
+		return err
 	}
 	call.Account = of
 	return d.revokeTokens(ctx, call, of, holder, meta.Position)

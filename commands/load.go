@@ -68,6 +68,20 @@ func truncated(stream string, revision, follows uint64) error {
 	return fmt.Errorf("load %s: revision %d follows %d events: %w (%w)", stream, revision, follows, ErrHistoryTruncated, eventstore.ErrHistoryTruncated)
 }
 
+// loadBefore is the state of an aggregate as it was before the first of its
+// events that matches, of all of them when none does.
+func loadBefore[S any, E domain.Event](ctx context.Context, s Streams, target domain.Target[S, E], match func(eventstore.Meta) bool) (S, error) {
+	var state S
+	_, _, err := factOf(ctx, s, target, func(e E, m eventstore.Meta) bool {
+		if match(m) {
+			return true
+		}
+		state = target.Decider.Evolve(state, e)
+		return false
+	})
+	return state, err
+}
+
 // factOf is the first event of type F in an aggregate's stream that matches,
 // with its metadata; the metadata of none have no event id.
 func factOf[F domain.Event, S any, E domain.Event](ctx context.Context, s Streams, target domain.Target[S, E], match func(F, eventstore.Meta) bool) (F, eventstore.Meta, error) {

@@ -122,7 +122,9 @@ func TestAnAccountGetsAnotherOwner(t *testing.T) {
 		step{"what the former owner would close stays open", s.alice, "POST", base + "/closing", "", nil, 404, "not_found", nil},
 	)
 	s.finishTransfer(t, s.alice.account)
+	s.leaves(t, old)
 	s.play(t,
+		step{"the new owner's token goes on, though what she held as a delegate is over", hers, "GET", base + "/tickets", "", nil, 200, "", nil},
 		step{"what was kept is a delegate's", s.alice, "GET", base + "/invoices", "", nil, 200, "", []string{s.invoice}},
 		step{"and no owner's", s.alice, "GET", list, "", nil, 403, "denied", nil},
 		step{"her tokens stay dead", program, "GET", base, "", nil, 401, "", nil},

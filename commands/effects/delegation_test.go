@@ -84,38 +84,53 @@ func TestWhatRunsOutIsNoted(t *testing.T) {
 }
 
 // TestTheTokensOfADelegateEndWithTheDelegation revokes one that a program used,
-// and lets another one's time pass.
+// and lets another one's time pass. None comes back with another delegation: not
+// one that ran out before anybody noted it, nor one that came after the end.
 func TestTheTokensOfADelegateEndWithTheDelegation(t *testing.T) {
 	t.Parallel()
 	c := newCompany(t, mail.Folder{Dir: t.TempDir()})
-	c.start()
-	bob, ana := c.also("bob"), c.also("ana")
-	acts := func(user, name string, end *time.Time) (delegationID, token string) {
+	bob, ana, cleo := c.also("bob"), c.also("ana"), c.also("cleo")
+	everything := delegation.Terms{Permissions: []domain.Permission{"*"}, Scope: delegation.Scope{All: true}}
+	issues := func(user, delegationID string) (token string) {
 		t.Helper()
-		call := commandtest.SystemCall()
-		call.Account = "acc_1"
-		invited, err := c.InviteDelegate(t.Context(), call, commands.InviteDelegate{AccountID: "acc_1", Email: name + "@example.com", Terms: delegation.Terms{
-			Permissions: []domain.Permission{"*"}, Scope: delegation.Scope{All: true}, ExpiresAt: end,
-		}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		run(c, commands.VouchDelegation{DelegationID: invited.ID, UserID: user})
-		issue := by(user, &delegation.Grant{Delegation: invited.ID, Terms: delegation.Terms{Permissions: []domain.Permission{"*"}, Scope: delegation.Scope{All: true}}})
+		issue := by(user, &delegation.Grant{Delegation: delegationID, Terms: everything})
 		made, _, err := c.IssueToken(t.Context(), issue, commands.IssueToken{AccountID: "acc_1", Name: "x", Permissions: []domain.Permission{"*"}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return invited.ID, made.ID
+		return made.ID
 	}
+	acts := func(user, name string, end *time.Time) (delegationID, token string) {
+		t.Helper()
+		call := commandtest.SystemCall()
+		call.Account = "acc_1"
+		terms := everything
+		terms.ExpiresAt = end
+		invited, err := c.InviteDelegate(t.Context(), call, commands.InviteDelegate{AccountID: "acc_1", Email: name + "@example.com", Terms: terms})
+		if err != nil {
+			t.Fatal(err)
+		}
+		run(c, commands.VouchDelegation{DelegationID: invited.ID, UserID: user})
+		return invited.ID, issues(user, invited.ID)
+	}
+	past := time.Now().Add(-time.Hour)
+	c.Clock = func() time.Time { return past.Add(-time.Hour) }
+	_, lapsed := acts(cleo, "cleo", &past)
+	c.Clock = time.Now
+	_, anew := acts(cleo, "cleo", nil)
+	c.start()
 	end := time.Now().Add(2 * time.Second)
 	_, passes := acts(ana, "ana", &end)
 	revoked, program := acts(bob, "bob", nil)
 	run(c, commands.RevokeDelegation{DelegationID: revoked})
-	c.waitFor("apitoken.revoked.", 2)
-	for _, id := range []string{passes, program} {
-		if got, err := commands.Load(t.Context(), c.Streams(), apitoken.Decider.At(id)); err != nil || !got.IsRevoked {
-			t.Errorf("the token %s is live: %v", id, err)
+	c.waitFor("apitoken.revoked.", 3)
+	late := issues(bob, revoked) // by a request that was let in before
+	_, again := acts(bob, "bob", nil)
+	c.waitFor("apitoken.revoked.", 4)
+	c.stop() // after what the jobs have begun
+	for id, dead := range map[string]bool{passes: true, program: true, lapsed: true, late: true, anew: false, again: false} {
+		if got, err := commands.Load(t.Context(), c.Streams(), apitoken.Decider.At(id)); err != nil || got.IsRevoked != dead {
+			t.Errorf("the token %s: revoked %v, %v", id, got.IsRevoked, err)
 		}
 	}
 }

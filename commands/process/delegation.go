@@ -32,12 +32,12 @@ func delegationLane(jobs *river.Client[pgx.Tx]) feed.Lane {
 						p.want(id, ExpireDelegation{Cause: causeOf(e.Meta), Delegation: id, At: *at}, *at)
 					}
 				}
-				mail := "mail " + id
+				mail, tokens := "mail "+id, FinishLeaving{Cause: causeOf(e.Meta), Delegation: id}
 				over := func(user string) {
 					p.done(mail)
 					expire(nil)
 					if user != "" {
-						p.want("tokens "+id, FinishLeaving{Cause: causeOf(e.Meta), Delegation: id}, time.Time{})
+						p.want("tokens "+id, tokens, time.Time{})
 					}
 				}
 				switch fact := e.Data.(type) {
@@ -55,9 +55,11 @@ func delegationLane(jobs *river.Client[pgx.Tx]) feed.Lane {
 				case delegation.InvitationAccepted:
 					p.done(mail)
 					expire(fact.ExpiresAt)
+					p.want("tokens "+id, tokens, time.Time{})
 				case delegation.Kept:
 					p.done(mail)
 					expire(fact.ExpiresAt)
+					p.want("tokens "+id, tokens, time.Time{})
 				case delegation.GrantChanged:
 					if fact.User != "" {
 						expire(fact.ExpiresAt)
@@ -105,7 +107,7 @@ func (w *writeInvitationMail) Work(ctx context.Context, job *river.Job[WriteInvi
 }
 
 // FinishLeaving is the job of revoking the API tokens of a delegate whose
-// delegation ended.
+// delegation ended, or of one that begins, and does so without tokens.
 type FinishLeaving struct {
 	Cause      Cause  `json:"cause"`
 	Delegation string `json:"delegation"`
