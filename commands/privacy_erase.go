@@ -117,26 +117,39 @@ func (d *Dispatcher) EraseSubject(ctx context.Context, call Call, userID string)
 	if err := d.Vault.Forget(ctx, userID); err != nil {
 		return err
 	}
-	for _, k := range s.Keys {
-		if k.After != "" {
-			continue
-		}
-		spared, err := d.spared(ctx, s, k.Subject)
-		if err != nil {
-			return err
-		}
-		kept, err := d.onHold(ctx, k.Account) // since it was looked for
-		if err != nil {
-			return err
-		}
-		if spared || kept {
-			continue
-		}
-		if err := d.destroyKey(ctx, call, userID, k, "erasure"); err != nil {
-			return err
+	// The user's own goes last, so that who begins again after a crash still finds
+	// what others keep of the address.
+	for _, own := range []bool{false, true} {
+		for _, k := range s.Keys {
+			if k.After != "" || (k.Subject == userID) != own {
+				continue
+			}
+			if err := d.eraseKey(ctx, call, userID, s, k); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// eraseKey destroys a key that is to be destroyed at once, unless it is spared or,
+// since it was looked for, kept by another's legal hold: then it gets a day, which
+// the erasure does not wait for.
+func (d *Dispatcher) eraseKey(ctx context.Context, call Call, userID string, s privacy.Subject, k privacy.Key) error {
+	spared, err := d.spared(ctx, s, k.Subject)
+	if err != nil || spared {
+		return err
+	}
+	kept, err := d.onHold(ctx, k.Account)
+	if err != nil {
+		return err
+	}
+	if kept {
+		k.After = privacy.HoldEnd(d.Clock())
+		_, err := Execute(ctx, d, call.Step("keep "+k.Subject), widenErasure{user: userID, keys: []privacy.Key{k}})
+		return err
+	}
+	return d.destroyKey(ctx, call, userID, k, "erasure")
 }
 
 // widen reads the log again for an accepted erasure, and notes the keys that it

@@ -548,6 +548,26 @@ func TestAHoldKeepsWhatAnotherErasedPersonIsInvolvedIn(t *testing.T) {
 		s.erase(id)
 		reads(t, s, of, invitation, "zoe@example.com")
 	})
+	t.Run("that comes while keys are destroyed", func(t *testing.T) {
+		t.Parallel()
+		s, id, owner, of, invitation := start(t)
+		s.ask(id)
+		other := s.beside("privacy-"+id, func() { hold(s, owner) }) // before the first key is noted
+		other.Vault = s.Vault
+		if err := other.EraseSubject(t.Context(), commandtest.SystemCall(), id); err != nil {
+			t.Fatal(err)
+		}
+		s.erase(id) // is completed all the same
+		reads(t, s, of, invitation, "zoe@example.com")
+		sent := load(s, delegation.Decider.At(invitation)).Invitation
+
+		do(s, commands.LiftLegalHold{UserID: owner})
+		s.at(s.Clock().AddDate(0, 0, 2))
+		if a, b := end(t, s, id, of), end(t, s, id, sent); a != 0 || b != 0 {
+			t.Errorf("without it after %s and %s", a, b)
+		}
+		reads(t, s, of, invitation, eventstore.Erased)
+	})
 	t.Run("and not without one", func(t *testing.T) {
 		t.Parallel()
 		s, id, _, of, invitation := start(t)
@@ -555,6 +575,27 @@ func TestAHoldKeepsWhatAnotherErasedPersonIsInvolvedIn(t *testing.T) {
 		s.erase(id)
 		reads(t, s, of, invitation, eventstore.Erased)
 	})
+}
+
+// TestAnErasureThatIsBrokenOffFindsWhatIsLeft fails an erasure at its first
+// destroyed key: the person's address still reads, by which others' contacts and
+// invitations are found.
+func TestAnErasureThatIsBrokenOffFindsWhatIsLeft(t *testing.T) {
+	t.Parallel()
+	s, id := newCustomer(t)
+	s.ask(id)
+	s.store.Fail(commandtest.Fault{Times: 1, Written: true, Fails: func(_ string, events []eventstore.NewEvent) error {
+		if events[0].Type == (privacy.SubjectKeyDestroyed{}).EventType() {
+			return eventstore.ErrUnavailable
+		}
+		return nil
+	}})
+	if err := s.EraseSubject(t.Context(), commandtest.SystemCall(), id); err == nil {
+		t.Fatal("it was not broken off")
+	}
+	if got := load(s, user.Decider.At(id)).Email; got != zoe.Email {
+		t.Errorf("the user's address reads %q", got)
+	}
 }
 
 func TestAPersonProvesThatItAsks(t *testing.T) {
