@@ -202,7 +202,7 @@ func (v *Vault) TryLogin(ctx context.Context, from Client, email string) (Attemp
 		return v.count(ctx, a, v.counter(loginDevice, from.Device, email))
 	}
 	source := Source(from.IP)
-	return v.count(ctx, a, append(v.sources(loginSource, from.IP), v.counter(loginPair, source, email), v.sharing(loginAddress, email))...)
+	return v.count(ctx, a, append(v.sources(loginSource, from.IP), v.sharing(loginAddress, email), v.counter(loginPair, source, email))...)
 }
 
 // TryFactor counts a second factor of a user that has an address. A code can be
@@ -283,28 +283,33 @@ func (v *Vault) Succeeded(ctx context.Context, a Attempt) error {
 // TakeBack uncounts an attempt of which nothing was learnt, so that those who
 // try while the store is away are not shut out when it is back.
 func (v *Vault) TakeBack(ctx context.Context, a Attempt) error {
-	return v.takeBack(ctx, a.At, slices.Concat(a.Own, a.Shared))
+	return v.takeBack(ctx, a.At, slices.Concat(a.Shared, a.Own))
 }
 
-// takeBack uncounts what an attempt took at a time. The wait that it caused is
-// over; one that others have caused since is not.
+// takeBack uncounts what an attempt took at a time, in the order in which count
+// did. The wait that it caused is over; one that others have caused since is not.
 func (v *Vault) takeBack(ctx context.Context, at time.Time, taken []Taken) error {
 	who, n := make([][]byte, len(taken)), make([]int, len(taken))
 	for i, t := range taken {
 		who[i], n[i] = t.Who, t.N
 	}
 	_, err := v.pool.Exec(ctx, `
+		WITH held AS (
+			SELECT t.who, t.n
+			FROM unnest($1::bytea[], $2::int[]) WITH ORDINALITY AS t (who, n, i) JOIN vault.attempt USING (who)
+			ORDER BY t.i
+			FOR UPDATE OF attempt)
 		UPDATE vault.attempt AS a
 		SET count = a.count - 1, open_at = CASE WHEN a.count = t.n THEN least(a.open_at, $3) ELSE a.open_at END
-		FROM unnest($1::bytea[], $2::int[]) AS t (who, n)
+		FROM held AS t
 		WHERE a.who = t.who AND a.count > 0`, who, n, at)
 	return away("take an attempt back", err)
 }
 
 // count adds one to each counter of an attempt, or to none and refuses when one
 // of them has to wait. An attempt that is refused does not prolong anybody's wait. The
-// counters come in an order that is always the same, so that two attempts do
-// not wait for each other.
+// counters come in an order that is always the same, shared ones first, so that
+// two attempts do not wait for each other.
 func (v *Vault) count(ctx context.Context, a Attempt, counters ...counter) (Attempt, error) {
 	now := v.clock()
 	counted := a

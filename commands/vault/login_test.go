@@ -520,6 +520,47 @@ func TestAnIPv6NetworkOfManySourcesIsLimited(t *testing.T) {
 	}
 }
 
+// TestAnAttemptIsTakenBackInTheOrderInWhichItWasCounted has somebody else move
+// the first of an attempt's counters: who takes the attempt back holds none of the
+// others meanwhile, so that the two do not wait for each other.
+func TestAnAttemptIsTakenBackInTheOrderInWhichItWasCounted(t *testing.T) {
+	t.Parallel()
+	db, c := vaulttest.Database(t), &clock{now: commandtest.Noon}
+	v := vaulttest.OpenWith(t, db, commandtest.Engine(t), filepath.Join(t.TempDir(), "kek"), c.read)
+	a, err := v.TryLogin(t.Context(), firefox("2001:db8:1:1::1"), "a@example.com")
+	if err == nil { // a neighbour moves the counter of the network to the end of the table
+		_, err = v.TryLogin(t.Context(), firefox("2001:db8:1:2::1"), "b@example.com")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := db.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.Exec(t.Context(), `SELECT 1 FROM vault.attempt WHERE who = $1 FOR UPDATE`, a.Shared[0].Who); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- v.TakeBack(t.Context(), a) }()
+	for waits := false; !waits; {
+		err := db.QueryRow(t.Context(), `
+			SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')`).Scan(&waits)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := other.Exec(t.Context(), `SELECT 1 FROM vault.attempt WHERE who = $1 FOR UPDATE NOWAIT`, a.Shared[1].Who); err != nil {
+		t.Errorf("the counter of the source is held: %v", err)
+	}
+	if err := other.Rollback(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestManyAtOnceCannotSlipThrough(t *testing.T) {
 	t.Parallel()
 	v, _ := open(t)

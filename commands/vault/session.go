@@ -320,7 +320,8 @@ func (v *Vault) Clean(ctx context.Context) error {
 		before    time.Time
 	}{
 		{"sessions", `DELETE FROM vault.session WHERE expires_at <= $1 OR used_at + idle_for <= $1`, now},
-		{"attempts", `DELETE FROM vault.attempt WHERE ends_at <= $1`, now},
+		// It waits for nobody who counts, or the two might wait for each other.
+		{"attempts", `DELETE FROM vault.attempt WHERE who IN (SELECT who FROM vault.attempt WHERE ends_at <= $1 FOR UPDATE SKIP LOCKED)`, now},
 		{"devices", `DELETE FROM vault.known_device WHERE seen_at <= $1`, now.Add(-knownFor)},
 		{"challenges", `DELETE FROM vault.challenge WHERE expires_at <= $1`, now},
 		{"mailed links", `DELETE FROM vault.mail_token WHERE expires_at <= $1`, now},
