@@ -65,7 +65,7 @@ const (
 	invoiceIssuedVersion      = 2
 	registrationNoticeVersion = 2
 	verifyEmailVersion        = 1
-	changeEmailVersion        = 2
+	changeEmailVersion        = 3
 	emailChangedVersion       = 1
 	resetPasswordVersion      = 1
 	passwordChangedVersion    = 1
@@ -131,11 +131,7 @@ func (w Writer) VerifyEmail(id string, u user.User) (message.Queued, error) {
 
 // ChangeEmail asks the same of the address that a user wants to change to.
 func (w Writer) ChangeEmail(id string, u user.User, address string) (message.Queued, error) {
-	data := map[string]any{"Link": w.secretLink("verify-email"), "Old": ""}
-	if u.Verified {
-		data["Old"] = u.Email
-	}
-	return w.write(ChangeEmail, changeEmailVersion, id, elsewhere(u, address), data)
+	return w.write(ChangeEmail, changeEmailVersion, id, elsewhere(u, address), map[string]any{"Link": w.secretLink("verify-email")})
 }
 
 // EmailChanged tells the address that a user had that it is no longer the user's.

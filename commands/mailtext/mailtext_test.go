@@ -89,7 +89,7 @@ func TestMailsWithASecretLeadToAPageThatTakesIt(t *testing.T) {
 				t.Errorf("%s in %s: %+v", page, locale, m)
 			}
 		}
-		if change.Recipient != "new@example.com" || !strings.Contains(change.Text, "zoe@example.com") || reset.Recipient != "zoe@example.com" {
+		if change.Recipient != "new@example.com" || reset.Recipient != "zoe@example.com" {
 			t.Errorf("sent to %s and %s", change.Recipient, reset.Recipient)
 		}
 	}
@@ -194,12 +194,9 @@ func TestWhoWantsOrHadAnAddressDoesNotSpeakThere(t *testing.T) {
 				t.Errorf("to %s we write %s", m.Recipient, m.Text)
 			}
 		}
-		if !strings.Contains(wanted.Text, u.Email) {
-			t.Errorf("who wants it is not told: %s", wanted.Text)
-		}
-		u.Verified = false // then the address is not the user's either
-		if m, err := writer.ChangeEmail("usr_1", u, "stranger@example.org"); err != nil || strings.Contains(m.Text+m.HTML, u.Email) {
-			t.Errorf("%v: %s", err, m.Text)
+		// An address is as long as a sentence, of words that its owner chooses.
+		if strings.Contains(wanted.Subject+wanted.Text+wanted.HTML, u.Email) {
+			t.Errorf("who wants an address says there: %s", wanted.Text)
 		}
 	}
 }
