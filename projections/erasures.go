@@ -17,7 +17,8 @@ type ErasureRow struct {
 	Status   privacy.Status   `db:"status" json:"status"`
 	Reasons  []privacy.Reason `db:"reasons,jsonb" json:"reasons"`
 	Accounts []string         `db:"accounts,jsonb" json:"accounts"`
-	// Keys are those that are kept for a while yet.
+	// Keys are those that are kept for a while yet, of others' accounts among them:
+	// only staff see these.
 	Keys []privacy.Key `db:"keys,jsonb" json:"kept"`
 	// Hold is the case that forbids to erase; only staff see it.
 	Hold           string     `db:"hold" json:"hold,omitempty"`
@@ -77,12 +78,20 @@ func without(keys []privacy.Key, gone privacy.Gone) []privacy.Key {
 	return slices.DeleteFunc(keys, func(k privacy.Key) bool { return k.Subject == gone.Subject && k.Purpose == gone.Purpose })
 }
 
+// own is the row as the person sees it. Who is under a legal hold shows nowhere,
+// nor does it by the days of keys that another's hold keeps.
+func (row ErasureRow) own() ErasureRow {
+	row.Hold = ""
+	row.Keys = slices.DeleteFunc(row.Keys, func(k privacy.Key) bool { return k.Account != "" })
+	return row
+}
+
 const erasureColumns = `id, status, reasons, accounts, keys, hold, requested_at, answered_at, completed_at, stream_revision`
 
 // Erasure is where the erasure of the caller's data stands.
 func (r *Reader) Erasure(ctx context.Context, g delegation.Grants) (ErasureRow, error) {
 	row, err := r.erasure(ctx, g, g.User, delegation.Self)
-	row.Hold = ""
+	row = row.own()
 	if err == nil && row.Status == privacy.StatusNone {
 		return ErasureRow{}, domain.Missing("erasure")
 	}

@@ -12,7 +12,8 @@ import (
 )
 
 // TestAWidenedErasureShowsWhatItKeeps has an erasure find more after its answer:
-// a key of what was written meanwhile, and a day for one that had none.
+// a key of what was written meanwhile, and a day for one that had none. What is
+// others' the person does not see: a day would tell of a legal hold on them.
 func TestAWidenedErasureShowsWhatItKeeps(t *testing.T) {
 	t.Parallel()
 	side := start(t, privacy.Decider.Types, "erasures")
@@ -23,11 +24,12 @@ func TestAWidenedErasureShowsWhatItKeeps(t *testing.T) {
 		k.After = day
 		return k
 	}
-	own, invited, fiscal, late := key("usr_1", subjectkey.Profile, ""), key("ivt_1", subjectkey.Profile, "acc_9"),
+	own, invited, fiscal, late := key("usr_1", subjectkey.Profile, ""), key("ivt_1", subjectkey.Profile, ""),
 		until(key("acc_1", subjectkey.Fiscal, ""), "2037-01-01"), key("ivt_2", subjectkey.Profile, "")
+	others, held := key("ctc_9", subjectkey.Identity, "acc_9"), until(key("ctc_9", subjectkey.Profile, "acc_9"), "2026-11-24")
 	side.Given("", "privacy-usr_1",
 		privacy.RequestSubmitted{}, privacy.IdentityVerified{Method: privacy.ByStaff},
-		privacy.RequestAccepted{Accounts: []string{"acc_1"}, Keys: []privacy.Key{own, invited, fiscal}},
+		privacy.RequestAccepted{Accounts: []string{"acc_1"}, Keys: []privacy.Key{own, invited, fiscal, others, held}},
 		privacy.RequestWidened{Keys: []privacy.Key{late, until(invited, "2026-11-24")}},
 	)
 	side.Settle()
