@@ -14,6 +14,7 @@ import (
 
 	"github.com/hostfold/hostfold/commands"
 	"github.com/hostfold/hostfold/commands/mailtext"
+	"github.com/hostfold/hostfold/domain/delegation"
 )
 
 func TestAnExportHoldsWhatIsHeld(t *testing.T) {
@@ -201,6 +202,9 @@ func TestAnExportHoldsWhatIsHeldOnOthersAccounts(t *testing.T) {
 	held, carol := s.delegate(t, s.alice, s.logIn(t, carol), onAll)
 	s.token(t, carol, s.alice.account, `{"name":"secret token","permissions":["*"]}`)
 	invited, _ := s.invite(t, s.bob, "carol@example.com", onTickets)
+	s.Given(s.bob.account, "delegation-dlg_former", // of who had the address before her
+		delegation.DelegateInvited{Account: s.bob.account, Invitation: "ivt_former", Email: "carol@example.com"},
+		delegation.InvitationAccepted{Account: s.bob.account, User: "usr_former"})
 	s.Settle()
 	type of[R any] struct {
 		Account string `json:"account"`

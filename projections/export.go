@@ -317,12 +317,13 @@ func (x *Export) User(ctx context.Context, kept map[string]any, w io.Writer) err
 		WHERE email_verified AND email <> '[erased]'
 		  AND lower(email) = `+ownAddress+`
 		ORDER BY created_at, id`, x.grants.User, nil)
-	// What the caller holds on others' accounts, and what its address was offered.
+	// What the caller holds on others' accounts, and what its address was offered:
+	// who took an invitation may have another address by now.
 	section(ctx, x, d, "delegations", `
 		SELECT `+delegationColumns+`
 		FROM read.delegation
 		WHERE holder = $1
-		   OR email <> '[erased]' AND lower(email) = `+ownAddress+`
+		   OR holder = '' AND email <> '[erased]' AND lower(email) = `+ownAddress+`
 		ORDER BY created_at, id`, x.grants.User, func(row DelegationRow) (any, error) { return ofAccount[DelegationRow]{row.Account, row}, nil })
 	section(ctx, x, d, "ownership_transfers", `
 		SELECT `+transferColumns+`
@@ -333,8 +334,7 @@ func (x *Export) User(ctx context.Context, kept map[string]any, w io.Writer) err
 		x.grants.User, func(row APITokenRow) (any, error) { return ofAccount[APITokenRow]{row.Account, row}, nil })
 	d.list("history", func(add func(any)) error { return x.history(ctx, add, user.Decider.Category+"-"+x.grants.User) })
 	section[ErasureRow](ctx, x, d, "erasure", `SELECT `+erasureColumns+` FROM read.erasure WHERE id = $1`, x.grants.User, func(row ErasureRow) (any, error) {
-		row.Hold = ""
-		return row, nil
+		return row.own(), nil
 	})
 	section[InspectionRow](ctx, x, d, "inspections", `
 		SELECT `+inspectionColumns+`
