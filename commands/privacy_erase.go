@@ -18,7 +18,8 @@ import (
 
 // AnswerErasure accepts the erasure that was asked for, or refuses it with
 // every reason. It reads the log from end to end, and changes nothing but the
-// request: until it is answered it may be withdrawn.
+// request: until it is answered it may be withdrawn. With the acceptance the
+// log-in is closed.
 func (d *Dispatcher) AnswerErasure(ctx context.Context, call Call, userID string) (Receipt, error) {
 	s, err := Load(ctx, d.Streams(), privacy.Decider.At(userID))
 	if err != nil || s.Status != privacy.StatusSubmitted {
@@ -47,7 +48,15 @@ func (d *Dispatcher) AnswerErasure(ctx context.Context, call Call, userID string
 	if h.contacts, err = d.unused(ctx, h.contacts, now); err != nil {
 		return Receipt{}, err
 	}
-	return Execute(ctx, d, call, answerErasure{user: userID, reasons: reasons, accounts: h.accounts, keys: h.keys(now)})
+	receipt, err := Execute(ctx, d, call, answerErasure{user: userID, reasons: reasons, accounts: h.accounts, keys: h.keys(now)})
+	if err != nil {
+		return receipt, err
+	}
+	// Who is erased is out at once, however long EraseSubject has to wait.
+	if s, err = Load(ctx, d.Streams(), privacy.Decider.At(userID)); err == nil && s.Status == privacy.StatusAccepted {
+		_, err = Execute(ctx, d, call.Step("close"), closeErasedUser(userID))
+	}
+	return receipt, err
 }
 
 type answerErasure struct {

@@ -105,8 +105,8 @@ func TestAnErasureIsRefusedWithEveryReason(t *testing.T) {
 	if got := s.ask(id); got.Status != privacy.StatusRefused || !slices.Equal(s.reasons(id), []privacy.Reason{privacy.LiveServices}) {
 		t.Errorf("the request is %s for %v", got.Status, s.reasons(id))
 	}
-	if got := load(s, hosting.Decider.At(service.ID)); got.Status != hosting.StatusPending {
-		t.Errorf("the service is %s", got.Status)
+	if got := load(s, hosting.Decider.At(service.ID)); got.Status != hosting.StatusPending || load(s, user.Decider.At(id)).IsClosed {
+		t.Errorf("the service is %s, or the user is closed", got.Status)
 	}
 }
 
@@ -666,8 +666,15 @@ func TestAnErasureChangesNothingBeforeItIsAnswered(t *testing.T) {
 		t.Errorf("the contact is %s, the offer %s", status(gone), a.Transfer.Status)
 	}
 
-	// Who is to be erased opens nothing meanwhile; a domain name may still take a contact.
+	// Who is to be erased is out and opens nothing meanwhile; a domain name may still
+	// take a contact.
+	if load(s, user.Decider.At(id)).IsClosed {
+		t.Error("the log-in is closed before the answer")
+	}
 	accepted := s.ask(id)
+	if !load(s, user.Decider.At(id)).IsClosed {
+		t.Error("the log-in is open after the answer")
+	}
 	_, err := commands.Execute(t.Context(), s.Dispatcher, commandtest.SystemCall(), commands.OpenAccount{
 		AccountID: "acc_4", Owner: id, Name: "Zoé", Kind: account.Individual, Country: "FR", Currency: "EUR",
 	})
