@@ -8,6 +8,7 @@
 package commands
 
 import (
+	"context"
 	"io"
 	"time"
 
@@ -31,6 +32,10 @@ type Call struct {
 	// Account is the account whose path is used, "" when none is.
 	Account string
 	Grants  delegation.Grants
+	// Asked is when the grants were read, and Again reads them once more, for a
+	// command that had to wait; it is nil where they do not end.
+	Asked time.Time
+	Again func(context.Context) (delegation.Grants, error)
 	// Delegation is the id of the delegation under which the caller acts for the
 	// account, "" for its owner and for everybody else; steps keep it.
 	Delegation string
@@ -58,9 +63,26 @@ func (c Call) stale(count uint64) bool {
 // by the system for the same actor: the first step has asked for permission.
 func (c Call) Step(name string) Call {
 	c.CommandID, c.IfMatch = StepID(c.CommandID, name), nil
-	c.Grants = delegation.Grants{System: true}
+	c.Grants, c.Again = delegation.Grants{System: true}, nil
 	return c
 }
+
+// letIn is the call of a command that takes its own caller's sessions away
+// before it is done: it is not asked for again.
+func (c Call) letIn() Call {
+	c.Again = nil
+	return c
+}
+
+// waited reports whether a call had to wait since its grants were read.
+func (c Call) waited(now time.Time) bool {
+	return c.Again != nil && now.Sub(c.Asked) >= grantsHold
+}
+
+// grantsHold is for how long a command is decided by the grants with which it
+// came. What is let in does not take so long, unless its sender has it wait: for
+// the turn of a stream, for instance, that it asks a lot of.
+const grantsHold = time.Second
 
 // as is the call with the actor that a public request has proven to be.
 func (c Call) as(userID string) Call {

@@ -75,7 +75,8 @@ type NeedsVerified interface{ NeedsVerifiedEmail() }
 
 // Execute carries out one command on one stream: authorise, load, decide,
 // append. A command that was executed before answers its earlier receipt; a
-// lost race loads and decides again until the deadline, with If-Match never.
+// lost race loads and decides again until the deadline, with If-Match never. One
+// that had to wait is authorised again by what its caller holds by then.
 func Execute[C Command[S, E], S any, E domain.Event](ctx context.Context, d *Dispatcher, call Call, cmd C) (Receipt, error) {
 	if call.CommandID == uuid.Nil {
 		return Receipt{}, errors.New("execute: the call has no command id")
@@ -87,7 +88,8 @@ func Execute[C Command[S, E], S any, E domain.Event](ctx context.Context, d *Dis
 		cmd = c.By(call.Actor)
 	}
 	target := cmd.Target()
-	if err := authorise(call, cmd.Permission(), delegation.Resource{Kind: target.Decider.Category, ID: target.ID}); err != nil {
+	resource := delegation.Resource{Kind: target.Decider.Category, ID: target.ID}
+	if err := authorise(call, cmd.Permission(), resource); err != nil {
 		return Receipt{}, err
 	}
 	env, err := d.env(call)
@@ -107,13 +109,27 @@ func Execute[C Command[S, E], S any, E domain.Event](ctx context.Context, d *Dis
 	}
 	defer leave()
 
-	receipt, err := attempt(ctx, d, call, cmd, env)
-	for tried := false; errors.Is(err, errLostRace); {
+	tried := false // and what came of it is not known
+	once := func() (Receipt, error) {
+		if now := d.Clock(); !tried && call.waited(now) {
+			var err error
+			if call.Grants, err = call.Again(ctx); err == nil {
+				err = authorise(call, cmd.Permission(), resource)
+			}
+			if err != nil {
+				return Receipt{}, err
+			}
+			call.Asked, env.Grants = now, call.Grants
+		}
+		return attempt(ctx, d, call, cmd, env)
+	}
+	receipt, err := once()
+	for errors.Is(err, errLostRace) {
 		if ctx.Err() != nil {
 			return Receipt{}, storeError("execute on "+target.Stream(), ctx.Err())
 		}
 		tried = tried || errors.Is(err, eventstore.ErrUncertain)
-		receipt, err = attempt(ctx, d, call, cmd, env)
+		receipt, err = once()
 		// What this very call wrote, without having heard so, is no replay.
 		receipt.Replayed = receipt.Replayed && !tried
 	}

@@ -428,6 +428,57 @@ func TestWhoMayDoIt(t *testing.T) {
 	}
 }
 
+// TestWhatWaitedIsDecidedByTheRightsOfThen: the caller's rights end while its
+// command waits, or loses a race.
+func TestWhatWaitedIsDecidedByTheRightsOfThen(t *testing.T) {
+	t.Parallel()
+	now := commandtest.Noon
+	none := delegation.Grants{User: "usr_1"}
+	of := func(held delegation.Grants, err error) (commands.Call, *int) {
+		call, asked := commandtest.Call(), new(int)
+		call.Asked, call.Again = now, func(context.Context) (delegation.Grants, error) { *asked++; return held, err }
+		return call, asked
+	}
+	for name, c := range map[string]struct {
+		waits time.Duration // before its turn
+		races time.Duration // and until it has lost a race
+		held  delegation.Grants
+		ended error
+		want  error
+		asked int
+	}{
+		"at once they are those it came with":  {held: none},
+		"after a while they are looked at":     {waits: time.Second, held: none, want: domain.Missing("account"), asked: 1},
+		"still held it goes on":                {waits: time.Minute, held: commandtest.Call().Grants, asked: 1},
+		"whoever it was has no session":        {waits: time.Minute, ended: domain.ErrUnauthenticated, want: domain.ErrUnauthenticated, asked: 1},
+		"a race that was lost at once":         {races: time.Millisecond, held: none},
+		"a race that was lost after a while":   {races: time.Second, held: none, want: domain.Missing("account"), asked: 1},
+		"it is looked at again after each one": {waits: time.Second, races: time.Second, held: commandtest.Call().Grants, asked: 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d, store := newDispatcher(t)
+			id := opened(t, d)
+			call, asked := of(c.held, c.ended)
+			clock := now.Add(c.waits)
+			d.Clock = func() time.Time { return clock }
+			if c.races > 0 {
+				store.Fail(commandtest.Fault{Times: 1, Fails: func(string, []eventstore.NewEvent) error {
+					clock = clock.Add(c.races)
+					return &eventstore.WrongRevisionError{Stream: "jar-" + id, Expected: eventstore.Revision(0), Actual: 1}
+				}})
+			}
+			_, err := commands.Execute(t.Context(), d, call, dropCoin{id: id})
+			if !errors.Is(err, c.want) || *asked != c.asked {
+				t.Errorf("%v, asked %d times", err, *asked)
+			}
+			if got := coins(t, d, id); (got == 1) != (c.want == nil) {
+				t.Errorf("%d coins", got)
+			}
+		})
+	}
+}
+
 func TestGivenTimesAreForTheDemoOnly(t *testing.T) {
 	t.Parallel()
 	d, _ := newDispatcher(t)

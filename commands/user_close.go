@@ -43,7 +43,7 @@ func (d *Dispatcher) CloseUser(ctx context.Context, call Call, cmd CloseUser) (R
 	if err != nil {
 		return Receipt{}, err // and no session has ended
 	}
-	receipt, err := endingSessions(ctx, d, cmd.UserID, "", func() (Receipt, error) { return Execute(ctx, d, call, shut) })
+	receipt, err := endingSessions(ctx, d, cmd.UserID, "", func() (Receipt, error) { return Execute(ctx, d, call.letIn(), shut) })
 	if err != nil {
 		return Receipt{}, err
 	}

@@ -88,10 +88,12 @@ func (c Config) Source(r *http.Request) vault.Client {
 // that user, or the token, holds. It refuses while rights cannot be told, and who
 // asks for more than Pace allows.
 func (c Config) Authenticate(r *http.Request) (Caller, error) {
+	asked := c.Clock()
 	caller, err := c.authenticate(r)
 	if err != nil {
 		return Caller{}, err
 	}
+	caller.asked = asked
 	n := noteOf(r.Context())
 	if n.by != "" {
 		return caller, nil // a request is counted once

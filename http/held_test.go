@@ -166,7 +166,7 @@ func TestAReadThatWaitedAsksForRightsAgain(t *testing.T) {
 	}
 	next := w.Reader.Token(eventstore.Position{Commit: head.Commit + 1, Prepare: head.Prepare + 1}).String()
 	shown := make(chan answer)
-	looks.Store(3) // when it began, and twice at the session
+	looks.Store(4) // when it began, when it asks for its caller, and twice at the session
 	go func() {
 		shown <- w.do(t, elsewhere, http.MethodGet, account, "", "Consistency-Token", next, "Prefer", "wait=30")
 	}()

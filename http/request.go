@@ -24,6 +24,8 @@ type Caller struct {
 	Session string
 	// Grants is what the user holds; Grants.User is the user.
 	Grants delegation.Grants
+	// asked is when they were read.
+	asked time.Time
 }
 
 // request is what the helpers know of one API request beside its body.

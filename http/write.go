@@ -12,6 +12,7 @@ import (
 
 	"github.com/hostfold/hostfold/commands"
 	"github.com/hostfold/hostfold/domain"
+	"github.com/hostfold/hostfold/domain/delegation"
 	"github.com/hostfold/hostfold/projections/answers"
 )
 
@@ -186,6 +187,14 @@ func (a *api) call(o operation, r *request, body []byte) commands.Call {
 		IfMatch:       r.ifMatch,
 		CorrelationID: RequestID(r.raw.Context()),
 		TraceParent:   traceParent(r.raw.Header.Get("Traceparent")),
+	}
+	if r.caller.Grants.User != "" {
+		call.Asked, call.Again = r.caller.asked, func(ctx context.Context) (delegation.Grants, error) {
+			again := *r
+			again.raw = r.raw.WithContext(ctx)
+			err := a.identify(&again, o)
+			return again.caller.Grants, err
+		}
 	}
 	if r.account != "" && !r.caller.Grants.Accounts[r.account].Owner {
 		call.OnBehalfOf = r.account
