@@ -14,6 +14,8 @@ CACHE    := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hostfold
 NODE     := PATH="$(CACHE)/node/bin:$$PATH" NODE_PATH=$(CACHE)/browser/node_modules:$(CACHE)/clients/node_modules \
 	HOSTFOLD_BROWSER_TESTS=1 HOSTFOLD_NODE_CLIENTS_TESTS=1 \
 	HOSTFOLD_CHROMIUM="$$(command -v "$$HOSTFOLD_CHROMIUM" chromium-headless-shell chromium | head -n 1)"
+# The packages that have fuzzers.
+FUZZED    = $(sort $(dir $(shell grep -rl --include=*_test.go '^func Fuzz' .)))
 # How long make soak lets each fuzzer look, and each of the whole front door's.
 FUZZTIME ?= 2m
 FRONTTIME ?= 10m
@@ -38,8 +40,11 @@ run: setup-run build ## set up, build, and run the portal with the demo
 
 # What takes longest comes first, so that nothing waits for it alone; three
 # packages at once, with four tests each, since many wait more than they compute.
+# The seeds of the fuzzers come apart: they are looked for beside the sources, so
+# that go test would take another checkout's packages for others.
 test: setup-test ## set up and run every test, those with a browser and with Node included
-	$(NODE) $(BESIDE) $(GO) test -p 3 -parallel 4 ./http/portal ./http ./cmd/hostfold ./commands/effects ./...
+	$(NODE) $(BESIDE) $(GO) test -skip '^Fuzz' -p 3 -parallel 4 ./http/portal ./http ./cmd/hostfold ./commands/effects ./...
+	$(BESIDE) $(GO) test -run '^Fuzz' $(FUZZED)
 
 check: format-check lint race tidy-check catalogue ## format, lint, race tests, tidy and catalogue checks
 
@@ -84,11 +89,11 @@ format-check: $(LINT)
 # What runs at the same time as something else: not domain, whose functions are
 # pure, nor the pages, which share what http races (their stream apart). Nor the
 # tests with Node, which drive the same code from outside, and what -short leaves
-# out, those of quantities and the commands one after the other: all of them ran in
-# `make test`, as go vet did. The binary that a whole-system test starts is raced
-# too, and killed less often than there.
+# out, those of quantities and the commands one after the other, nor the seeds of
+# the fuzzers: all of them ran in `make test`, as go vet did. The binary that a
+# whole-system test starts is raced too, and killed less often than there.
 race: setup-test
-	HOSTFOLD_TEST_KILLS=4 $(BESIDE) $(GO) test -race -short -vet=off -p 3 -parallel 4 -timeout 20m ./http ./cmd/hostfold \
+	HOSTFOLD_TEST_KILLS=4 $(BESIDE) $(GO) test -race -short -vet=off -skip '^Fuzz' -p 3 -parallel 4 -timeout 20m ./http ./cmd/hostfold \
 		$$($(GO) list ./... | grep -v -e /domain -e /http/portal)
 	$(BESIDE) $(GO) test -race -short -vet=off -run Stream ./http/portal
 
