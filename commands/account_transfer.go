@@ -376,10 +376,11 @@ func (d *Dispatcher) keptID(account, transfer string) string {
 	return "dlg_" + d.Pepper.Reservation("kept "+account, transfer)
 }
 
-// revokeTokens revokes the API tokens that a user made on an account before a
-// position of the log: if it comes back, they do not come back with it.
+// revokeTokens revokes the API tokens that a user made on an account, on all of
+// them for "", before a position of the log: if it comes back, they do not come
+// back with it.
 func (d *Dispatcher) revokeTokens(ctx context.Context, call Call, accountID, userID string, before eventstore.Position) error {
-	var tokens []string
+	tokens := map[string]string{} // their accounts
 	err := d.eachEvent(ctx, []string{apitoken.Decider.Category}, func(r eventstore.Recorded) error {
 		if !r.Position.Before(before) || r.Type != (apitoken.Issued{}).EventType() {
 			return nil
@@ -388,15 +389,16 @@ func (d *Dispatcher) revokeTokens(ctx context.Context, call Call, accountID, use
 		if err != nil {
 			return storeError("read the log", err)
 		}
-		if issued, ok := e.(apitoken.Issued); ok && issued.Account == accountID && issued.User == userID {
-			tokens = append(tokens, m.AggregateID)
+		if issued, ok := e.(apitoken.Issued); ok && (accountID == "" || issued.Account == accountID) && issued.User == userID {
+			tokens[m.AggregateID] = issued.Account
 		}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	for _, id := range tokens {
+	for id, of := range tokens {
+		call.Account = of
 		if _, err := d.RevokeToken(ctx, call.Step("revoke "+id), RevokeToken{TokenID: id}); err != nil {
 			return err
 		}

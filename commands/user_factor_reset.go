@@ -187,6 +187,22 @@ func (d *Dispatcher) withoutFactors(ctx context.Context, id string, u user.User,
 	return endingSessions(ctx, d, id, "", func() (Receipt, error) { return d.giveUp(ctx, id, u, events, change) })
 }
 
+// FinishTakeOver revokes the API tokens that a user had when its second factors
+// were removed and its address was not proven whole, as who takes a log-in over
+// has it: a stranger may have made them. A process manager calls it because of
+// the event, and may again at any time.
+func (d *Dispatcher) FinishTakeOver(ctx context.Context, call Call, id string, cause uuid.UUID) error {
+	_, meta, err := eventOf[user.FactorsReset](ctx, d.Streams(), user.Decider.At(id), cause)
+	if err != nil {
+		return err
+	}
+	then, err := loadBefore(ctx, d.Streams(), user.Decider.At(id), func(m eventstore.Meta) bool { return m.EventID == cause })
+	if err != nil || !then.Apart {
+		return err
+	}
+	return d.revokeTokens(ctx, call, "", id, meta.Position)
+}
+
 type finishFactorReset struct {
 	user, reset string
 	worker

@@ -1,6 +1,7 @@
 package http_test
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -15,14 +16,17 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/hostfold/hostfold/commands"
 	"github.com/hostfold/hostfold/commands/vault"
 	"github.com/hostfold/hostfold/domain"
+	"github.com/hostfold/hostfold/domain/apitoken"
 	"github.com/hostfold/hostfold/domain/delegation"
 	"github.com/hostfold/hostfold/domain/user"
+	"github.com/hostfold/hostfold/eventstore"
 	portalhttp "github.com/hostfold/hostfold/http"
 )
 
@@ -476,6 +480,44 @@ func TestAFactorOfAStrangerOpensNothingAfterAReset(t *testing.T) {
 	w.Settle()
 	if a := w.must(t, boss, http.MethodGet, "/v1/staff/users/"+eve.id, "", 200); !strings.Contains(string(a.body), `"waiting"`) {
 		t.Errorf("Eve has stopped the help: %s", a.body)
+	}
+}
+
+// TestATokenOfAStrangerEndsWithTheTakeOver is of one that was made once the owner
+// had followed the link unasked.
+func TestATokenOfAStrangerEndsWithTheTakeOver(t *testing.T) {
+	t.Parallel()
+	w := begin(t)
+	mails := w.post(t)
+	eve := w.signUp(t, "victim") // by Eve, with the address of another
+	w.must(t, nobody, http.MethodPost, "/v1/users/verify-email", tokenBody(mails.secret(t, eve.email)), 204)
+	account := w.must(t, eve, http.MethodPost, "/v1/accounts", `{"name":"Shop","kind":"individual","country":"FR","currency":"EUR"}`, 201).ID(t)
+	_, program := w.token(t, eve, account, `{"name":"x","permissions":["*"]}`)
+	w.must(t, program, http.MethodGet, "/v1/accounts/"+account, "", 200)
+	w.setPassword(t, mails, eve.email)
+	mails.says(t, eve.email, "who acts for them")
+	w.happens(t, (apitoken.Revoked{}).EventType(), "apitoken-")
+	w.play(t, step{"Eve's program", program, "GET", "/v1/accounts/" + account, "", nil, 401, "", nil})
+}
+
+// happens waits for an event of streams that begin so.
+func (w *world) happens(t *testing.T, event, streams string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	sub, err := w.Store.Subscribe(ctx, eventstore.Start, eventstore.Filter{Streams: []string{streams}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = sub.Close() }()
+	for {
+		batch, err := sub.Next(ctx, 100)
+		if err != nil {
+			t.Fatalf("no %s: %v", event, err)
+		}
+		if slices.ContainsFunc(batch.Events, func(r eventstore.Recorded) bool { return r.Type == event }) {
+			return
+		}
 	}
 }
 

@@ -70,7 +70,7 @@ const (
 	resetPasswordVersion      = 1
 	passwordChangedVersion    = 1
 	newDeviceVersion          = 1
-	secondFactorVersion       = 4
+	secondFactorVersion       = 5
 	factorResetVersion        = 1
 
 	delegationInvitationVersion = 2

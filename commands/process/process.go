@@ -54,6 +54,7 @@ func AddWorkers(workers *river.Workers, d *commands.Dispatcher) {
 	river.AddWorker(workers, &finishEmailChange{d: d})
 	river.AddWorker(workers, &finishClose{d: d})
 	river.AddWorker(workers, &finishFactorReset{d: d})
+	river.AddWorker(workers, &finishTakeOver{d: d})
 	river.AddWorker(workers, &observeLogins{d: d})
 	river.AddWorker(workers, &writeInvitationMail{d: d})
 	river.AddWorker(workers, &writeContactMail{d: d})

@@ -20,7 +20,8 @@ import (
 )
 
 // userLane finishes what a crash left when a user changed its address, was
-// locked or was closed, and carries out resets of second factors at their time.
+// locked or was closed, carries out resets of second factors at their time, and
+// revokes the API tokens of a log-in that may have been a stranger's.
 func userLane(jobs *river.Client[pgx.Tx]) feed.Lane {
 	return feed.Lane{
 		Name: "process.user",
@@ -36,8 +37,11 @@ func userLane(jobs *river.Client[pgx.Tx]) feed.Lane {
 				switch fact := e.Data.(type) {
 				case user.FactorResetRequested:
 					p.want(reset, FinishFactorReset{Cause: causeOf(e.Meta), User: id, Reset: fact.Reset, At: fact.TakesEffectAt}, fact.TakesEffectAt)
-				case user.FactorResetCancelled, user.FactorsReset:
+				case user.FactorResetCancelled:
 					p.done(reset)
+				case user.FactorsReset:
+					p.done(reset)
+					p.want("tokens "+id, FinishTakeOver{Cause: causeOf(e.Meta), User: id}, time.Time{})
 				case user.EmailChanged:
 					p.want(e.Meta.EventID.String(), FinishEmailChange{Cause: causeOf(e.Meta), User: id}, time.Time{})
 				case user.Locked, user.Closed:
@@ -164,6 +168,30 @@ func (w *finishFactorReset) Work(ctx context.Context, job *river.Job[FinishFacto
 	}
 	a.Cause.Actor, a.Cause.At = nil, nil
 	return w.d.FinishFactorReset(ctx, a.Cause.call("factor reset"), a.User, a.Reset)
+}
+
+// FinishTakeOver is the job of revoking the API tokens of a log-in that may have
+// been a stranger's.
+type FinishTakeOver struct {
+	Cause Cause  `json:"cause"`
+	User  string `json:"user"`
+}
+
+// Kind is the job's name.
+func (FinishTakeOver) Kind() string { return "finish_take_over" }
+
+// InsertOpts says in which queue: it reads the log from end to end.
+func (FinishTakeOver) InsertOpts() river.InsertOpts { return river.InsertOpts{Queue: ClosingQueue} }
+
+type finishTakeOver struct {
+	wholeLog[FinishTakeOver]
+	d *commands.Dispatcher
+}
+
+// Work revokes them, unless that was done.
+func (w *finishTakeOver) Work(ctx context.Context, job *river.Job[FinishTakeOver]) error {
+	a := job.Args
+	return w.d.FinishTakeOver(ctx, a.Cause.call("take over"), a.User, a.Cause.EventID)
 }
 
 // ObserveLogins is the job of writing failed log-ins to the log, hour by hour.
