@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 
+	"github.com/hostfold/hostfold/commands/vault"
 	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/delegation"
 	"github.com/hostfold/hostfold/domain/privacy"
@@ -25,7 +26,13 @@ func (d *Dispatcher) RequestErasure(ctx context.Context, call Call, cmd RequestE
 	if _, _, err := d.provenSelf(ctx, call, cmd.UserID, "password", cmd.Password); err != nil {
 		return Receipt{}, err
 	}
-	return Execute(ctx, d, call, submitErasure{user: cmd.UserID, by: privacy.ByPassword, permission: delegation.Self})
+	// Its answer reads the log.
+	attempt, err := d.Vault.Try(ctx, vault.OwnMail, cmd.UserID)
+	if err != nil {
+		return Receipt{}, err
+	}
+	receipt, err := Execute(ctx, d, call, submitErasure{user: cmd.UserID, by: privacy.ByPassword, permission: delegation.Self})
+	return receipt, d.unanswered(ctx, attempt, err)
 }
 
 // RequestErasureFor is RequestErasure by staff, who have made sure that the

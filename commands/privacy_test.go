@@ -14,6 +14,7 @@ import (
 	"github.com/hostfold/hostfold/commands"
 	"github.com/hostfold/hostfold/commands/commandtest"
 	"github.com/hostfold/hostfold/commands/mailtext"
+	"github.com/hostfold/hostfold/commands/vault"
 	"github.com/hostfold/hostfold/domain"
 	"github.com/hostfold/hostfold/domain/account"
 	"github.com/hostfold/hostfold/domain/contact"
@@ -617,6 +618,17 @@ func TestAPersonProvesThatItAsks(t *testing.T) {
 	}
 	if _, err := s.RequestErasureFor(t.Context(), commandtest.SystemCall(), commands.RequestErasureFor{UserID: "usr_none"}); !errors.Is(err, user.ErrMissing) {
 		t.Errorf("nobody: %v", err)
+	}
+
+	// The answer reads the whole log, so nobody asks without limit.
+	asked, err := 1, error(nil)
+	for ; err == nil && asked < 20; asked++ {
+		do(s, commands.WithdrawErasure{UserID: id})
+		own.CommandID = uuid.New()
+		_, err = s.RequestErasure(t.Context(), own, commands.RequestErasure{UserID: id, Password: zoe.Password})
+	}
+	if limited, ok := errors.AsType[*vault.LimitedError](err); !ok || asked != 6 || limited.RetryAfter > time.Hour {
+		t.Errorf("request %d: %v", asked, err)
 	}
 }
 

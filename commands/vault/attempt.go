@@ -44,7 +44,7 @@ const (
 	PasskeyOptions Action = "passkey options"
 	// OwnPassword is a logged-in user's proof of its password.
 	OwnPassword Action = "own password"
-	// OwnMail is a mail that a logged-in user asks for.
+	// OwnMail is a mail that a logged-in user asks for, or the erasure of its data.
 	OwnMail Action = "own mail"
 	// ContactMail is a mail that asks somebody to be a contact, to one address;
 	// ContactMails are all of one account's.
