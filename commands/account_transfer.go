@@ -380,25 +380,27 @@ func (d *Dispatcher) keptID(account, transfer string) string {
 // them for "", before a position of the log: if it comes back, they do not come
 // back with it.
 func (d *Dispatcher) revokeTokens(ctx context.Context, call Call, accountID, userID string, before eventstore.Position) error {
-	tokens := map[string]string{} // their accounts
-	err := d.eachEvent(ctx, []string{apitoken.Decider.Category}, func(r eventstore.Recorded) error {
-		if !r.Position.Before(before) || r.Type != (apitoken.Issued{}).EventType() {
-			return nil
-		}
-		e, m, err := d.Codec.Decode(ctx, r)
-		if err != nil {
-			return storeError("read the log", err)
-		}
-		if issued, ok := e.(apitoken.Issued); ok && (accountID == "" || issued.Account == accountID) && issued.User == userID {
-			tokens[m.AggregateID] = issued.Account
-		}
-		return nil
-	})
+	var tokens []string
+	var err error
+	if accountID == "" {
+		tokens, err = d.about(ctx, apitoken.Decider.Category, userID)
+	} else {
+		var held map[string][]string
+		held, err = d.holdings.of(ctx, d, accountID)
+		tokens = held[apitoken.Decider.Category]
+	}
 	if err != nil {
 		return err
 	}
-	for id, of := range tokens {
-		call.Account = of
+	for _, id := range tokens {
+		issued, meta, err := factOf[apitoken.Issued](ctx, d.Streams(), apitoken.Decider.At(id), nil)
+		if err != nil {
+			return err
+		}
+		if issued.User != userID || !meta.Position.Before(before) {
+			continue
+		}
+		call.Account = issued.Account
 		if _, err := d.RevokeToken(ctx, call.Step("revoke "+id), RevokeToken{TokenID: id}); err != nil {
 			return err
 		}

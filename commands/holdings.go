@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 
+	"github.com/hostfold/hostfold/domain/apitoken"
 	"github.com/hostfold/hostfold/domain/delegation"
 	"github.com/hostfold/hostfold/domain/domainname"
 	"github.com/hostfold/hostfold/domain/hosting"
@@ -31,7 +32,7 @@ type holdingsRead struct {
 }
 
 // of are the ids of an account's streams by category, as the log is after the
-// call: those that its closing depends on, and its delegations.
+// call: those that its closing depends on, its delegations and its API tokens.
 func (h *holdings) of(ctx context.Context, d *Dispatcher, account string) (map[string][]string, error) {
 	for {
 		read, turn := h.join(account)
@@ -74,7 +75,7 @@ func (h *holdings) lead(ctx context.Context, d *Dispatcher, read *holdingsRead) 
 	h.next = nil
 	h.mu.Unlock()
 	read.found, read.err = d.streamsByAccount(ctx, read.accounts, []string{
-		hosting.Decider.Category, domainname.Decider.Category, invoice.Decider.Category, ticket.Decider.Category, delegation.Decider.Category,
+		hosting.Decider.Category, domainname.Decider.Category, invoice.Decider.Category, ticket.Decider.Category, delegation.Decider.Category, apitoken.Decider.Category,
 	}, nil)
 	close(read.done)
 }

@@ -110,4 +110,19 @@ func TestAccountsThatCloseTogetherShareARead(t *testing.T) {
 	if n := store.reads.Load(); n != 3 {
 		t.Errorf("the log was read %d times", n)
 	}
+
+	// Who revokes API tokens reads with those who wait.
+	before := store.reads.Load()
+	waits, _ := d.holdings.join(accounts[1])
+	if err := d.revokeTokens(t.Context(), Call{}, accounts[0], "usr_1", eventstore.Start); err != nil {
+		t.Error(err)
+	}
+	select {
+	case <-waits.done:
+	default:
+		t.Error("who waited for a read waits on")
+	}
+	if n := store.reads.Load() - before; n != 1 {
+		t.Errorf("the log was read %d times for both", n)
+	}
 }
