@@ -493,6 +493,7 @@ func TestATokenOfAStrangerEndsWithTheTakeOver(t *testing.T) {
 	w.must(t, nobody, http.MethodPost, "/v1/users/verify-email", tokenBody(mails.secret(t, eve.email)), 204)
 	account := w.must(t, eve, http.MethodPost, "/v1/accounts", `{"name":"Shop","kind":"individual","country":"FR","currency":"EUR"}`, 201).ID(t)
 	_, program := w.token(t, eve, account, `{"name":"x","permissions":["*"]}`)
+	w.Settle()
 	w.must(t, program, http.MethodGet, "/v1/accounts/"+account, "", 200)
 	w.setPassword(t, mails, eve.email)
 	mails.says(t, eve.email, "who acts for them")
