@@ -235,7 +235,7 @@ func TestAnOfferIsHeldUp(t *testing.T) {
 	w.play(t,
 		step{"and stays so", carol, "POST", acceptedAt, token(hers), nil, 409, "transfer_held", nil},
 		step{"nothing is opened any more", dora, "POST", "/v1/accounts", `{"name":"Dora","kind":"individual","country":"FR","currency":"EUR"}`, nil, 409, "erased", nil},
-		step{"nothing is offered any more", dora, "POST", "/v1/accounts/" + dora.account + "/ownership-transfers", `{"email":"carol@example.com"}`, nil, 409, "erased", nil},
+		step{"nothing is offered any more", dora, "POST", "/v1/accounts/" + dora.account + "/ownership-transfers", `{"email":"carol@example.com"}`, nil, 409, "user_closed", nil},
 	)
 	if err := w.dispatcher.EraseSubject(t.Context(), system(), dora.id); err != nil {
 		t.Fatal(err)
