@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/hostfold/hostfold/domain/catalog"
+	"github.com/hostfold/hostfold/domain/catalog/golden"
 	"github.com/hostfold/hostfold/domain/delegation"
 	"github.com/hostfold/hostfold/domain/privacy"
 	"github.com/hostfold/hostfold/domain/subjectkey"
@@ -22,9 +21,6 @@ import (
 	"github.com/hostfold/hostfold/projections"
 	"github.com/hostfold/hostfold/projections/projectiontest"
 )
-
-// goldens is where each event's JSON is, and which of its fields are personal.
-const goldens = "../domain/catalog/testdata"
 
 // exportedOtherwise are the personal fields that no export has, each with its reason.
 var exportedOtherwise = map[string]string{
@@ -43,7 +39,7 @@ type personalField struct{ path, subject, purpose string }
 // personalFields are those of personal.txt by event.
 func personalFields(t *testing.T) map[string][]personalField {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(goldens, "personal.txt"))
+	text, err := golden.Files.ReadFile("personal.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,12 +100,12 @@ func sayAll(t *testing.T, side *projectiontest.Side, then func()) said {
 		if fields[typ.Name] == nil && !slices.Contains(withoutWhich, typ.Name) {
 			continue
 		}
-		golden, err := os.ReadFile(filepath.Join(goldens, typ.Name+".json"))
+		pinned, err := golden.Files.ReadFile(typ.Name + ".json")
 		if err != nil {
 			t.Fatal(err)
 		}
 		var tree map[string]any
-		if err := json.Unmarshal(golden, &tree); err != nil {
+		if err := json.Unmarshal(pinned, &tree); err != nil {
 			t.Fatal(err)
 		}
 		stream := streamOf(typ.Name)

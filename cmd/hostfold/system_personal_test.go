@@ -4,10 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
-	"os"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/hostfold/hostfold/domain/catalog/golden"
 )
 
 // unsaid are what lines of personal.txt have in whose field the erased customer has
@@ -64,7 +65,7 @@ func sayEveryField(t *testing.T, export []byte, words []string) {
 		}
 		data[e.Type] = append(data[e.Type], e.Data)
 	}
-	pinned, err := os.ReadFile("../../domain/catalog/testdata/personal.txt")
+	pinned, err := golden.Files.ReadFile("personal.txt")
 	if err != nil {
 		t.Fatal(err)
 	}

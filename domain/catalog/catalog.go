@@ -1,5 +1,5 @@
 // Package catalog is the list of every event ever written: name, decoder and
-// who may see it. The codec reads it at start; the files in testdata pin each
+// who may see it. The codec reads it at start; the files in golden pin each
 // event's JSON for good.
 //
 // Adding an aggregate means adding its line here. A test names what is missing.

@@ -161,7 +161,7 @@ func TestPublicEventsHaveAPublicForm(t *testing.T) {
 	}
 }
 
-func golden(name string) string { return filepath.Join("testdata", name+".json") }
+func golden(name string) string { return filepath.Join("golden", name+".json") }
 
 func encode(t *testing.T, v any) []byte {
 	t.Helper()

@@ -26,7 +26,7 @@ func TestPersonalFieldsStayPersonal(t *testing.T) {
 	}
 	slices.Sort(lines)
 	got := strings.Join(lines, "")
-	file := filepath.Join("testdata", "personal.txt")
+	file := filepath.Join("golden", "personal.txt")
 	if *update {
 		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
 			t.Fatal(err)
