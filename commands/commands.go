@@ -68,7 +68,7 @@ func (c Call) Step(name string) Call {
 }
 
 // letIn is the call of a command that takes its own caller's sessions away
-// before it is done: it is not asked for again.
+// before it is done, or keeps them open until then: it is not asked for again.
 func (c Call) letIn() Call {
 	c.Again = nil
 	return c

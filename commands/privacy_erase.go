@@ -155,7 +155,7 @@ func (d *Dispatcher) eraseKey(ctx context.Context, call Call, userID string, s p
 	}
 	if kept {
 		k.After = privacy.HoldEnd(d.Clock())
-		_, err := Execute(ctx, d, call.Step("keep "+k.Subject), widenErasure{user: userID, keys: []privacy.Key{k}})
+		_, err := Execute(ctx, d, call.Step("keep "+k.Subject+" "+string(k.Purpose)), widenErasure{user: userID, keys: []privacy.Key{k}})
 		return err
 	}
 	return d.destroyKey(ctx, call, userID, k, "erasure")

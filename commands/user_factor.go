@@ -197,12 +197,12 @@ func (d *Dispatcher) confirmed(ctx context.Context, id, session string, factor b
 
 // whileSession gives a user other second factors, as long as the session that
 // asks is open: who ends it, with a reset or without, ends all that it does.
-func (d *Dispatcher) whileSession(ctx context.Context, call Call, id, session string, change func() (Receipt, error)) (receipt Receipt, err error) {
+func (d *Dispatcher) whileSession(ctx context.Context, call Call, id, session string, change func(Call) (Receipt, error)) (receipt Receipt, err error) {
 	if call.Grants.System {
-		return change()
+		return change(call)
 	}
 	err = d.Vault.WhileSession(ctx, id, session, func() (err error) {
-		receipt, err = change()
+		receipt, err = change(call.letIn()) // to look again would take a second connection
 		return err
 	})
 	return receipt, err

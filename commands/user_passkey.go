@@ -104,7 +104,7 @@ func (d *Dispatcher) AddPasskey(ctx context.Context, call Call, cmd AddPasskey) 
 			return Receipt{}, AddedPasskey{}, err
 		}
 	}
-	receipt, err := d.whileSession(ctx, call, cmd.UserID, cmd.Session, func() (Receipt, error) { return Execute(ctx, d, call, add) })
+	receipt, err := d.whileSession(ctx, call, cmd.UserID, cmd.Session, func(call Call) (Receipt, error) { return Execute(ctx, d, call, add) })
 	if err != nil {
 		return Receipt{}, AddedPasskey{}, err
 	}

@@ -167,7 +167,7 @@ func (d *Dispatcher) ConfirmTOTP(ctx context.Context, call Call, cmd ConfirmTOTP
 	if err != nil {
 		return Receipt{}, RecoveryCodes{}, err
 	}
-	receipt, err := d.whileSession(ctx, call, cmd.UserID, cmd.Session, func() (Receipt, error) {
+	receipt, err := d.whileSession(ctx, call, cmd.UserID, cmd.Session, func(call Call) (Receipt, error) {
 		if err := d.release(ctx, u.Recovery.Codes); err != nil {
 			return Receipt{}, err
 		}
@@ -295,7 +295,7 @@ func (d *Dispatcher) RegenerateRecoveryCodes(ctx context.Context, call Call, cmd
 	if err != nil {
 		return Receipt{}, RecoveryCodes{}, err
 	}
-	receipt, err := d.whileSession(ctx, call, cmd.UserID, cmd.Session, func() (Receipt, error) {
+	receipt, err := d.whileSession(ctx, call, cmd.UserID, cmd.Session, func(call Call) (Receipt, error) {
 		if err := d.release(ctx, u.Recovery.Codes); err != nil {
 			return Receipt{}, err
 		}

@@ -216,7 +216,8 @@ func (c *Codec) unseal(ctx context.Context, enc map[string]any, at place) (any, 
 }
 
 // Personal is what an event says of people: its personal fields that say
-// anything, by where they stand in its JSON.
+// anything, by where they stand in its JSON. What only the law keeps (Identity)
+// is not among them.
 func (c *Codec) Personal(e domain.Event) (map[string]string, error) {
 	t, known := c.types[e.EventType()]
 	if !known {
@@ -235,6 +236,9 @@ func (c *Codec) Personal(e domain.Event) (map[string]string, error) {
 	}
 	said := map[string]string{}
 	for _, f := range t.personal {
+		if f.purpose == Identity {
+			continue
+		}
 		note := func(at place, text string) (any, error) {
 			if text != "" {
 				said[at.path] = text

@@ -158,6 +158,9 @@ func (a *api) openExport(ctx context.Context, o operation, r *request) (*project
 	}
 	// It has waited, as a read does.
 	if err = a.identify(r, o); err == nil {
+		err = projections.MayExport(r.caller.Grants, r.account)
+	}
+	if err == nil {
 		_, err = commands.Execute(ctx, a.Dispatcher, a.call(o, r, nil), commands.NoteExport{UserID: r.caller.Grants.User, AccountID: r.account})
 	}
 	if err != nil {

@@ -66,7 +66,7 @@ func (a *api) users() {
 		notes: "The token of a mailed link, of a registration or of a change of address. It can be used once. " +
 			"That of a change of address is followed in a session of its user. In one, a registration is proven whole; " +
 			"without one somebody else may know the password: second factors that were set up before are removed, with the sessions, " +
-			"the user is not hired, and a password reset revokes its API tokens.",
+			"the user is not hired, and a password reset that takes its log-in over revokes its API tokens.",
 	}, func(r *request, c *commands.VerifyEmail) { c.IP = a.Source(r.raw).IP }, a.Dispatcher.VerifyEmail)
 	silently(a, operation{
 		method: http.MethodPost, path: "/v1/users/stop-factor-reset", summary: "Keep second factors that are about to be removed", status: http.StatusNoContent,

@@ -37,7 +37,7 @@ func delegationLane(jobs *river.Client[pgx.Tx]) feed.Lane {
 					p.done(mail)
 					expire(nil)
 					if user != "" {
-						p.want("tokens "+id, tokens, time.Time{})
+						p.want("tokens "+e.Meta.EventID.String(), tokens, time.Time{})
 					}
 				}
 				switch fact := e.Data.(type) {
@@ -55,11 +55,11 @@ func delegationLane(jobs *river.Client[pgx.Tx]) feed.Lane {
 				case delegation.InvitationAccepted:
 					p.done(mail)
 					expire(fact.ExpiresAt)
-					p.want("tokens "+id, tokens, time.Time{})
+					p.want("tokens "+e.Meta.EventID.String(), tokens, time.Time{})
 				case delegation.Kept:
 					p.done(mail)
 					expire(fact.ExpiresAt)
-					p.want("tokens "+id, tokens, time.Time{})
+					p.want("tokens "+e.Meta.EventID.String(), tokens, time.Time{})
 				case delegation.GrantChanged:
 					if fact.User != "" {
 						expire(fact.ExpiresAt)

@@ -41,7 +41,7 @@ func userLane(jobs *river.Client[pgx.Tx]) feed.Lane {
 					p.done(reset)
 				case user.FactorsReset:
 					p.done(reset)
-					p.want("tokens "+id, FinishTakeOver{Cause: causeOf(e.Meta), User: id}, time.Time{})
+					p.want("tokens "+e.Meta.EventID.String(), FinishTakeOver{Cause: causeOf(e.Meta), User: id}, time.Time{})
 				case user.EmailChanged:
 					p.want(e.Meta.EventID.String(), FinishEmailChange{Cause: causeOf(e.Meta), User: id}, time.Time{})
 				case user.Locked, user.Closed:
