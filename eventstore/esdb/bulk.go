@@ -117,20 +117,24 @@ func (b *bulk) run(ctx context.Context) error {
 	b.quiet = time.AfterFunc(b.s.deadline, func() { quit(errStuck) })
 	b.quiet.Stop()
 	defer b.quiet.Stop()
+	var broke error // why the line before did: an end tells nothing of the store
 	for wait := firstPause; ; wait = min(2*wait, lastPause) {
 		before := b.first()
 		err := b.fly(ctx)
 		if b.first() != before {
-			wait = firstPause
+			wait, broke = firstPause, nil
 		}
 		switch {
 		case err == nil || b.stopped != nil:
 			return err
 		case errors.Is(err, errAlone) || grpcCode(err) == codes.Unimplemented:
 			return b.oneByOne(ctx)
+		case ctx.Err() != nil && broke != nil:
+			return b.giveUp(fmt.Errorf("%w (%w)", err, broke))
 		case isHopeless(err) || ctx.Err() != nil:
 			return b.giveUp(err)
 		}
+		broke = err
 		b.s.log.Debug("event store lost", "use", "bulk appends", "error", err)
 		sleep(ctx, wait/2+rand.N(wait/2)) //nolint:gosec // Jitter need not be secret.
 		if ctx.Err() != nil {
