@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -203,7 +204,9 @@ func (c Config) ownOrigin(origin string) bool {
 
 // bounded ends a request's work in time and its body in size. Streams go on:
 // they bound each of their steps themselves. A body is there before anybody looks
-// who sends it: whoever keeps it back is let in by the rights of its end.
+// who sends it: whoever keeps it back is let in by the rights of its end. One that
+// does not come is refused here: its connection is of no use any more, and net/http
+// has ended the request's context.
 func bounded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !wantsStream(r) {
@@ -213,22 +216,29 @@ func bounded(next http.Handler) http.Handler {
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		if !reads(r) {
-			r.Body = arrived(r.Body)
+			content, err := io.ReadAll(r.Body)
+			switch {
+			case err == nil:
+				err = io.EOF
+			case isTimeout(err):
+				Refuse(w, r, errSlow)
+				return
+			case !errors.As(err, new(*http.MaxBytesError)):
+				Refuse(w, r, errMalformed)
+				return
+			}
+			r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(content), ended{err}))
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// arrived is a body once it has come, or as far as it came and what ended it.
-func arrived(body io.Reader) io.ReadCloser {
-	content, err := io.ReadAll(body)
-	if err == nil {
-		err = io.EOF
-	}
-	return io.NopCloser(io.MultiReader(bytes.NewReader(content), ended{err}))
+func isTimeout(err error) bool {
+	var wait net.Error
+	return errors.As(err, &wait) && wait.Timeout()
 }
 
-// ended is the end of a body that was cut off.
+// ended is the end of a body, or of what was read of one that is too large.
 type ended struct{ err error }
 
 func (e ended) Read([]byte) (int, error) { return 0, e.err }

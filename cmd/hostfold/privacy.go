@@ -186,6 +186,13 @@ func (l *privacyLoginsCmd) work(ctx context.Context, p *parts, t terms) error {
 	if err != nil {
 		return err
 	}
+	u, err := commands.Load(ctx, p.dispatcher.Streams(), user.Decider.At(id))
+	if err == nil && !u.Exists() {
+		err = user.ErrMissing
+	}
+	if err != nil {
+		return refusal(err)
+	}
 	sights := []inspection.Sight{{Person: id, What: delegation.StaffAudit}}
 	if err := p.dispatcher.RecordReading(ctx, commandLine(), sights); err != nil {
 		return fmt.Errorf("record what is read: %w", err)
